@@ -1,0 +1,48 @@
+#ifndef CLIENT_PIPE_H
+#define CLIENT_PIPE_H
+
+#include "codec/tls.h"
+#include "stream/engine.h"
+
+/* Codecs and engine as one object with the shape of the engine, still without I/O. */
+struct pipe;
+
+enum pipe_event {
+    PIPE_NONE = 0,
+    PIPE_VERIFY =
+        1, /* the certificate has problems: pipe_get_tls(), then pipe_accept() or free the pipe */
+    PIPE_SECURED = 2, /* TLS is up and accepted */
+    PIPE_NEED_SECRET = 3,
+    PIPE_AUTHENTICATING = 4,
+    PIPE_BINDING = 5,
+    PIPE_READY = 6,
+    PIPE_STANZA = 7,
+    PIPE_CLOSED = 8,
+    PIPE_FAILED = 9
+};
+
+/* Takes the stream over (configured, not opened) and holds a reference to creds. */
+int pipe_create(struct pipe **ret, xmpp_stream *stream, struct tls_creds *creds,
+                const struct tls_options *options);
+struct pipe *pipe_free(struct pipe *pipe);
+int pipe_open(struct pipe *pipe,
+              uint64_t now_us); /* direct TLS if options->direct, else the stream header */
+/* Wire bytes in: consumed whole, but what the engine was fed is bounded: while pipe_wants_input() is false (events
+ * or decoded bytes are waiting), call pipe_next() first. */
+int pipe_feed(struct pipe *pipe, const void *data, size_t len, uint64_t now_us);
+bool pipe_wants_input(const struct pipe *pipe);
+int pipe_feed_eof(struct pipe *pipe, uint64_t now_us);
+/* Wire bytes out. Encodes only up to about LIMIT_FLUSH_BYTES ahead, the rest waits as plain text. */
+size_t pipe_peek(struct pipe *pipe, const void **ret_data);
+void pipe_consume(struct pipe *pipe, size_t len);
+enum pipe_event pipe_next(struct pipe *pipe, uint64_t now_us, xmpp_elem **ret_elem,
+                          xmpp_error **ret_error);
+uint64_t pipe_get_deadline(const struct pipe *pipe);
+int pipe_tick(struct pipe *pipe, uint64_t now_us);
+int pipe_accept(struct pipe *pipe, uint64_t now_us);
+size_t pipe_queued(const struct pipe *pipe); /* unsent bytes, plain and encoded */
+xmpp_stream *pipe_get_stream(struct pipe *pipe);
+struct tls *pipe_get_tls(struct pipe *pipe); /* NULL before TLS */
+void pipe_shrink(struct pipe *pipe); /* gives back memory of an idle connection */
+
+#endif

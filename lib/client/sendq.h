@@ -1,0 +1,26 @@
+#ifndef CLIENT_SENDQ_H
+#define CLIENT_SENDQ_H
+
+#include "base/list.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <xmpp/client.h>
+
+/* What the application may queue, who wants to know when it drained, and stanzas posted by other threads. The bytes
+ * themselves are in the engine's output buffer. */
+struct sendq {
+    size_t max_bytes;
+    bool was_full; /* XMPP_ERR_LIMIT was returned since the last drain event */
+    struct list drain_slots;
+    pthread_mutex_t lock; /* of posted */
+    struct list posted;
+    bool post_scheduled;
+};
+
+int sendq_init(struct sendq *sendq);
+void sendq_clear(struct sendq *sendq);
+/* Output has left: runs drain functions whose mark was reached. From the loop, not from inside a send. */
+void sendq_drained(xmpp_client *client, size_t queued_bytes);
+
+#endif
