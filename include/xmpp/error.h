@@ -1,71 +1,236 @@
 #ifndef XMPP_ERROR_H
 #define XMPP_ERROR_H
+
+/**
+ * @file
+ * Result codes, and the details of failures that come later.
+ *
+ * A function that returns `int` returns XMPP_OK or a documented positive value on success, and a negative value of
+ * enum xmpp_err on failure; a call that failed has had no effect. Failures of something that was started earlier
+ * come to a callback, with an xmpp_error: immutable, reference counted, may be read by any number of threads.
+ */
+
 #include <xmpp/base.h>
+
 XMPP_BEGIN_DECLS
 
-/* Values are fixed forever; new ones are only appended. */
+/** Result codes. Values are fixed forever; new ones are only appended: expect unknown ones. */
 enum xmpp_err {
-    XMPP_OK = 0,
-    XMPP_ERR_NOMEM = -1,
-    XMPP_ERR_INVAL = -2, /* caller broke the contract */
-    XMPP_ERR_STATE = -3, /* not allowed now */
-    XMPP_ERR_BUSY = -4, /* re-entered from a callback */
-    XMPP_ERR_THREAD = -5, /* wrong thread, or after fork() */
-    XMPP_ERR_SEALED = -6, /* element is immutable */
-    XMPP_ERR_LIMIT = -7, /* a configured limit was reached */
-    XMPP_ERR_TIMEOUT = -8,
-    XMPP_ERR_CANCELLED = -9,
-    XMPP_ERR_CLOSED = -10, /* connection ended before the answer came */
-    XMPP_ERR_NOTFOUND = -11,
-    XMPP_ERR_SYSTEM = -20, /* see xmpp_error_get_number(): errno */
-    XMPP_ERR_DNS = -21,
-    XMPP_ERR_TLS = -22,
-    XMPP_ERR_CERT = -23,
-    XMPP_ERR_AUTH = -24,
-    XMPP_ERR_XML = -30, /* not well-formed or forbidden in XMPP */
-    XMPP_ERR_PROTOCOL = -31, /* well-formed, but the peer broke a rule */
-    XMPP_ERR_STREAM = -32, /* <stream:error/>, see condition */
-    XMPP_ERR_STANZA = -33, /* stanza of type "error", see condition */
-    XMPP_ERR_JID = -40
+    XMPP_OK = 0, /**< success */
+    XMPP_ERR_NOMEM = -1, /**< out of memory */
+    XMPP_ERR_INVAL = -2, /**< the caller broke the contract: NULL, out of range, not UTF-8 */
+    XMPP_ERR_STATE = -3, /**< not allowed now */
+    XMPP_ERR_BUSY = -4, /**< called from inside a callback, where it is not allowed */
+    XMPP_ERR_THREAD = -5, /**< wrong thread, or after fork() */
+    XMPP_ERR_SEALED = -6, /**< the element is immutable */
+    XMPP_ERR_LIMIT = -7, /**< a limit was reached */
+    XMPP_ERR_TIMEOUT = -8, /**< no answer in time */
+    XMPP_ERR_CANCELLED = -9, /**< given up by the application */
+    XMPP_ERR_CLOSED = -10, /**< the connection ended before the answer came */
+    XMPP_ERR_NOTFOUND = -11, /**< there is no such thing */
+    XMPP_ERR_SYSTEM = -20, /**< a system call failed, see xmpp_error_get_number(): errno */
+    XMPP_ERR_DNS = -21, /**< name lookup failed; number: of c-ares */
+    XMPP_ERR_TLS = -22, /**< TLS failed; number: of GnuTLS */
+    XMPP_ERR_CERT = -23, /**< certificate not accepted, see xmpp_error_get_cert_problems() */
+    XMPP_ERR_AUTH = -24, /**< authentication failed; condition: of RFC 6120, 6.5 */
+    XMPP_ERR_XML = -30, /**< not well-formed, or forbidden in XMPP (RFC 6120, 11) */
+    XMPP_ERR_PROTOCOL = -31, /**< well-formed, but the peer broke a rule */
+    XMPP_ERR_STREAM = -32, /**< stream error, see the condition (RFC 6120, 4.9.3) */
+    XMPP_ERR_STANZA = -33, /**< stanza of type "error", see the condition (RFC 6120, 8.3.3) */
+    XMPP_ERR_JID = -40 /**< not an XMPP address (RFC 7622) */
 };
 
-/* "XMPP_ERR_NOMEM" and "out of memory": static strings, never NULL. */
+/**
+ * The name of a result code.
+ *
+ * Any thread.
+ *
+ * @param err  enum xmpp_err; any value is allowed
+ * @return like "XMPP_ERR_NOMEM"; "XMPP_ERR_UNKNOWN" for unknown values; static, never NULL
+ * @since 0.1
+ */
 XMPP_API const char *xmpp_err_name(int err);
+
+/**
+ * A result code in words.
+ *
+ * Any thread.
+ *
+ * @param err  enum xmpp_err; any value is allowed
+ * @return English, like "out of memory"; static, never NULL
+ * @since 0.1
+ */
 XMPP_API const char *xmpp_err_text(int err);
 
-/* Immutable, reference counted detail record. */
+/**
+ * Take another reference, to keep an error longer than a callback.
+ *
+ * Any thread.
+ *
+ * @param error  [optional] or NULL: nothing happens
+ * @return error
+ * @since 0.1
+ */
 XMPP_API xmpp_error *xmpp_error_ref(const xmpp_error *error);
-XMPP_API xmpp_error *xmpp_error_unref(xmpp_error *error);
-XMPP_API int xmpp_error_get_code(const xmpp_error *error); /* enum xmpp_err */
-XMPP_API int xmpp_error_get_number(const xmpp_error *error); /* errno / GnuTLS / c-ares code */
-XMPP_API const char *
-xmpp_error_get_type(const xmpp_error *error); /* "cancel", "wait", ... or NULL */
-XMPP_API const char *
-xmpp_error_get_condition(const xmpp_error *error); /* "item-not-found" or NULL */
-XMPP_API const char *xmpp_error_get_text(const xmpp_error *error); /* for humans, never NULL */
-XMPP_API const xmpp_elem *
-xmpp_error_get_elem(const xmpp_error *error); /* <error/> as received or NULL */
 
-/* How far a connection had come. The numbers are those of enum xmpp_state. */
+/**
+ * Drop a reference.
+ *
+ * Any thread.
+ *
+ * @param error  [optional] or NULL: nothing happens
+ * @return always NULL
+ * @since 0.1
+ */
+XMPP_API xmpp_error *xmpp_error_unref(xmpp_error *error);
+
+/**
+ * What kind of failure it is.
+ *
+ * Any thread.
+ *
+ * @param error  [optional] or NULL
+ * @return enum xmpp_err, negative; XMPP_OK for NULL
+ * @since 0.1
+ */
+XMPP_API int xmpp_error_get_code(const xmpp_error *error);
+
+/**
+ * The number that the system or a library gave as the reason.
+ *
+ * Any thread.
+ *
+ * @param error  [optional] or NULL
+ * @return XMPP_ERR_SYSTEM: errno; XMPP_ERR_DNS: of c-ares; XMPP_ERR_TLS: of GnuTLS; else 0
+ * @since 0.1
+ */
+XMPP_API int xmpp_error_get_number(const xmpp_error *error);
+
+/**
+ * The type of a stanza error (RFC 6120, 8.3.2).
+ *
+ * Any thread.
+ *
+ * @param error  [optional] or NULL
+ * @return "auth", "cancel", "continue", "modify" or "wait", borrowed from error; NULL: none
+ * @since 0.1
+ */
+XMPP_API const char *xmpp_error_get_type(const xmpp_error *error);
+
+/**
+ * The condition of a stanza, stream or SASL error: the name of its defining element.
+ *
+ * Any thread. Unknown conditions come as the peer sent them.
+ *
+ * @param error  [optional] or NULL
+ * @return like "item-not-found", borrowed from error; NULL: none
+ * @since 0.1
+ */
+XMPP_API const char *xmpp_error_get_condition(const xmpp_error *error);
+
+/**
+ * What happened, for humans and logs; not to be parsed.
+ *
+ * Any thread.
+ *
+ * @param error  [optional] or NULL
+ * @return English, one line unless it quotes the peer, UTF-8, borrowed from error; never NULL
+ * @since 0.1
+ */
+XMPP_API const char *xmpp_error_get_text(const xmpp_error *error);
+
+/**
+ * The element that told the error, as it was received.
+ *
+ * Any thread. It holds what the getters do not show: application-specific conditions, texts in other languages.
+ *
+ * @param error  [optional] or NULL
+ * @return the `<error/>` of a stanza, the stream error or the SASL failure, borrowed from error; NULL: none
+ * @since 0.1
+ */
+XMPP_API const xmpp_elem *xmpp_error_get_elem(const xmpp_error *error);
+
+/** How far a connection had come. The numbers are those of enum xmpp_state. */
 enum xmpp_phase {
-    XMPP_PHASE_NONE = 0,
-    XMPP_PHASE_RESOLVING = 1,
-    XMPP_PHASE_CONNECTING = 2,
-    XMPP_PHASE_SECURING = 3,
-    XMPP_PHASE_AUTHENTICATING = 4,
-    XMPP_PHASE_BINDING = 5,
-    XMPP_PHASE_READY = 6,
-    XMPP_PHASE_CLOSING = 7
+    XMPP_PHASE_NONE = 0, /**< not about a connection */
+    XMPP_PHASE_RESOLVING = 1, /**< looking up names */
+    XMPP_PHASE_CONNECTING = 2, /**< opening a socket */
+    XMPP_PHASE_SECURING = 3, /**< STARTTLS, TLS handshake, certificate */
+    XMPP_PHASE_AUTHENTICATING = 4, /**< SASL */
+    XMPP_PHASE_BINDING = 5, /**< resource binding, or resumption */
+    XMPP_PHASE_READY = 6, /**< the session was up */
+    XMPP_PHASE_CLOSING = 7 /**< it was being closed */
 };
-XMPP_API const char *xmpp_phase_name(int phase); /* "resolving", ...: static, never NULL */
+
+/**
+ * The name of a phase.
+ *
+ * Any thread.
+ *
+ * @param phase  enum xmpp_phase; any value is allowed
+ * @return like "resolving"; "unknown" for unknown values; static, never NULL
+ * @since 0.1
+ */
+XMPP_API const char *xmpp_phase_name(int phase);
+
+/**
+ * How far the connection had come when it failed.
+ *
+ * Any thread.
+ *
+ * @param error  [optional] or NULL
+ * @return enum xmpp_phase
+ * @since 0.1
+ */
 XMPP_API int xmpp_error_get_phase(const xmpp_error *error);
-/* <text/> as the peer sent it, or NULL */
+
+/**
+ * The text that the peer sent with the error, for humans.
+ *
+ * Any thread. It is the peer's: it can say anything, over several lines. Do not show it as your own words.
+ *
+ * @param error  [optional] or NULL
+ * @return UTF-8, borrowed from error; NULL: none
+ * @since 0.1
+ */
 XMPP_API const char *xmpp_error_get_peer_text(const xmpp_error *error);
-/* bits of enum xmpp_cert_problem, 0 unless the code is XMPP_ERR_CERT */
+
+/**
+ * What is wrong with the certificate.
+ *
+ * Any thread.
+ *
+ * @param error  [optional] or NULL
+ * @return bits of enum xmpp_cert_problem; 0 unless the code is XMPP_ERR_CERT
+ * @since 0.1
+ */
 XMPP_API int xmpp_error_get_cert_problems(const xmpp_error *error);
-/* What was tried before giving up, in order: each address with its own failure. */
+
+/**
+ * How many attempts were made before giving up.
+ *
+ * Any thread. A domain can have many hosts, a host many addresses; each has its own failure. Attempts above 256 are
+ * not kept.
+ *
+ * @param error  [optional] or NULL
+ * @return number of attempts for xmpp_error_get_attempt(); 0: the error is not about several
+ * @since 0.1
+ */
 XMPP_API size_t xmpp_error_count_attempts(const xmpp_error *error);
-/* target: "xmpp.example.org [2001:db8::1]:5223 (direct TLS)"; borrowed */
+
+/**
+ * One of the attempts, in the order in which they failed.
+ *
+ * Any thread.
+ *
+ * @param error       [optional] or NULL
+ * @param index       0 to xmpp_error_count_attempts() - 1
+ * @param ret_target  [out, optional] what was tried, for humans, like
+ *                    "xmpp.example.org [2001:db8::1]:5223 (direct TLS)"; borrowed from error; untouched when NULL
+ *                    is returned
+ * @return its own failure, borrowed from error; NULL: index too large
+ * @since 0.1
+ */
 XMPP_API const xmpp_error *xmpp_error_get_attempt(const xmpp_error *error, size_t index,
                                                   const char **ret_target);
 

@@ -14,8 +14,9 @@ void error_set_phase(xmpp_error *error, int phase); /* only if it has none */
 void error_set_condition(xmpp_error *error, const char *type, const char *condition);
 void error_set_peer_text(xmpp_error *error, const char *text);
 void error_set_cert_problems(xmpp_error *error, int problems);
-/* the tree layer lies above this one, hence the function that drops the reference */
+/* Takes over one reference to elem. The tree layer lies above this one, hence the function that drops it. */
 void error_set_elem(xmpp_error *error, const xmpp_elem *elem, xmpp_elem *(*unref)(xmpp_elem *elem));
+/* failure is referenced; after LIMIT_ATTEMPTS nothing is added */
 void error_add_attempt(xmpp_error *error, const char *target, const xmpp_error *failure);
 
 #endif

@@ -28,6 +28,7 @@
 #define LIMIT_TLS_HANDSHAKE_BYTES (256u * 1024)
 
 #define LIMIT_PENDING_REQUESTS 16384
+#define LIMIT_ATTEMPTS         256 /* failed attempts that one error keeps */
 
 #define LIMIT_DISPATCH_STANZAS 64 /* of one client in one turn of the loop */
 #define LIMIT_TURN_US          4000 /* computing and timers in one turn of the loop */

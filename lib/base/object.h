@@ -22,10 +22,7 @@ static inline void object_ref(struct object *object)
 /* true when this was the last reference: the caller destroys */
 static inline bool object_unref(struct object *object)
 {
-    if (atomic_fetch_sub_explicit(&object->refs, 1, memory_order_release) != 1)
-        return false;
-    atomic_thread_fence(memory_order_acquire);
-    return true;
+    return atomic_fetch_sub_explicit(&object->refs, 1, memory_order_acq_rel) == 1;
 }
 
 /* A reference that is only taken when the object is not already dying. */
