@@ -29,7 +29,7 @@ enum sasl_result {
     SASL_RESULT_RESPOND = 1, /* *out holds the message for the peer (may be empty) */
     SASL_RESULT_WORK = 2, /* call work() until it says something else */
     SASL_RESULT_NEED_SECRET =
-        3, /* set params->secret, then call step() again with the same input */
+        3, /* set params->secret, then call step() again with the same input, or start() again */
     SASL_RESULT_DONE = 4 /* the mechanism is satisfied; *out is empty */
 };
 
@@ -38,6 +38,8 @@ struct sasl;
 /* A mechanism. All results are sasl_result or XMPP_ERR_AUTH / NOMEM / PROTOCOL / NOTFOUND. */
 struct sasl_ops {
     const char *name; /* as in <auth mechanism=''/>, "SCRAM-SHA-256-PLUS" */
+    /* uses params->secret in some way. Nobody has to look: what cannot go on without it answers
+     * SASL_RESULT_NEED_SECRET, from start() too, and SCRAM does so only when keys has nothing that fits */
     bool needs_secret;
     int (*create)(struct sasl **ret, const char *name, const struct sasl_params *params);
     /* *ret_has is false when there is no initial response at all (not the same as an empty one) */
@@ -63,6 +65,8 @@ extern const struct sasl_ops sasl_plain_ops;
 extern const struct sasl_ops sasl_external_ops;
 extern const struct sasl_ops sasl_anonymous_ops;
 extern const struct sasl_ops sasl_cyrus_ops; /* every other name */
+/* Has libsasl2 a client plug-in for the mechanism? Always false for what is our own, SCRAM-* and PLAIN. */
+bool sasl_cyrus_has(const char *name);
 
 /* Salted keys: ClientKey and ServerKey per (hash, salt, iterations, name). Wiped when freed, replaced when
  * the salt changes; keeps a few entries, one for each hash. Loop thread only. Reference counted. */

@@ -17,7 +17,9 @@ struct sasl_offer {
     size_t cb_type_count;
     const struct sasl_binding *bindings; /* what our TLS session has */
     size_t binding_count;
-    const char *wanted; /* the application's list, or NULL: default order */
+    /* the application's list, names and white space between; NULL: default order. It says what may be used
+     * and in which order, and nothing else leads to a mechanism of libsasl2 */
+    const char *wanted;
     bool secured; /* TLS is up and the peer is verified */
     bool external; /* a client certificate is there */
     bool anonymous; /* the JID has no localpart */
@@ -28,7 +30,7 @@ struct sasl_offer {
 
 struct sasl_choice {
     const struct sasl_ops *ops;
-    const char *name; /* borrowed from the offer (the table's own spelling) */
+    const char *name; /* static for our own mechanisms, else borrowed from the offer */
     char gs2_flag;
     const struct sasl_binding *binding; /* NULL unless gs2_flag is 'p' */
 };
