@@ -14,7 +14,6 @@
 #define LIMIT_NEGOTIATION_BYTES     (64u * 1024) /* one top-level element */
 #define LIMIT_NEGOTIATION_TAG_BYTES (16u * 1024)
 #define LIMIT_FEATURES              256 /* children of <stream:features/> that are looked at */
-#define LIMIT_RESTARTS              8 /* stream headers on one connection */
 
 #define LIMIT_SCRAM_ITERATIONS_MIN 4096
 #define LIMIT_SCRAM_ITERATIONS_MAX 1000000

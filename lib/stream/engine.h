@@ -17,6 +17,8 @@ void engine_set_keys(xmpp_stream *stream, struct sasl_keys *keys); /* keeps a re
 /* SASL-25: PLAIN is refused; engine_used_strong() says after READY whether to pin */
 void engine_set_no_plain(xmpp_stream *stream, bool no_plain);
 bool engine_used_strong(const xmpp_stream *stream);
+/* xmpp_stream_send() for what the library owes the peer: the queue's limit does not count */
+int engine_send_owed(xmpp_stream *stream, xmpp_elem *stanza, uint64_t now_us);
 size_t engine_get_output_len(const xmpp_stream *stream); /* unsent bytes */
 uint64_t engine_count_received(const xmpp_stream *stream); /* stanzas */
 uint64_t engine_count_sent(const xmpp_stream *stream);
