@@ -3,7 +3,18 @@
 
 #include "base/buf.h"
 
-/* A codec turns wire bytes into application bytes and back, in memory. Results: XMPP_OK or XMPP_ERR_*. */
+/* A codec turns wire bytes into application bytes and back, in memory. Results: XMPP_OK or XMPP_ERR_*.
+ *
+ * decode() may produce output of the codec's own (handshake, alerts, answers); it is kept inside, and the next
+ * encode() or close() emits it. So the rule for a driver is: after every decode() call encode(), also with an empty
+ * app_in; and call encode() once at the start, which begins the handshake.
+ *
+ * A buf that is full is not an error but a pause: decode() stops when app_out has reached its limit, encode() when
+ * wire_out has; both leave the rest where it is. Call them again when there is room: decode() also with an empty
+ * wire_in, since decoded bytes may wait inside the codec.
+ *
+ * A negative result is final: every later decode() and encode() returns it again. What the codec had to say about
+ * it (an alert) still comes out of encode() and close(). */
 struct codec;
 
 struct codec_ops {
