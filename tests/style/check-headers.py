@@ -25,7 +25,9 @@ def package_flags(package):
         return None
     if out.returncode != 0:
         return None
-    return [flag.replace('-I', '-isystem', 1) for flag in shlex.split(out.stdout)]
+    # libuv's own header wants POSIX
+    return ['-D_POSIX_C_SOURCE=200809L'] + [flag.replace('-I', '-isystem', 1)
+                                            for flag in shlex.split(out.stdout)]
 
 
 def main():
