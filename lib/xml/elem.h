@@ -9,8 +9,9 @@
 #include <xmpp/elem.h>
 #include <xmpp/jid.h>
 
-/* One tree lives in one arena. Strings are pointers into the arena or into the static table of known names
- * (xml/name.h); equal known names are equal pointers, unknown ones are compared by bytes. */
+/* One tree lives in one arena. Strings are pointers into the arena or into the static table of
+ * known names (xml/name.h); equal known names are equal pointers, unknown ones are compared by
+ * bytes. */
 struct elem_attr {
     const char *ns; /* NULL: none */
     const char *name;
@@ -24,10 +25,12 @@ struct elem_node {
     bool is_text;
 };
 
+/* Text that arrives in pieces is one node: it grows by doubling. */
 struct elem_text {
     struct elem_node node;
-    const char *str;
+    char *str; /* terminated */
     size_t len;
+    size_t cap;
 };
 
 struct elem_tree;
@@ -56,12 +59,43 @@ struct elem_tree {
     bool sealed;
 };
 
-/* The layer's own way to build trees from the wire: no checks of names and characters (the parser made them). */
+/* The last few addresses that were parsed, so that a repeated sender costs a reference and no
+ * allocation. */
+#define ELEM_JIDS 8
+struct elem_jids {
+    xmpp_jid *jids[ELEM_JIDS];
+    unsigned next;
+};
+void elem_jids_clear(struct elem_jids *jids);
+
+/* The layer's own way to build trees from the wire: no checks of names and characters (the parser
+ * made them). ns and name must live as long as the tree: string constants, or from
+ * elem_tree_intern(). NULL and negative results mean out of memory; the tree is then only good for
+ * elem_tree_unref(). */
 int elem_tree_create(struct elem_tree **ret);
 xmpp_elem *elem_tree_add(struct elem_tree *tree, xmpp_elem *parent, const char *ns,
                          const char *name);
-int elem_tree_finish(struct elem_tree *tree); /* joins texts, parses from and to leniently, seals */
+const char *elem_tree_intern(struct elem_tree *tree, const char *str, size_t len);
+/* Makes an element that has no parent yet. */
+xmpp_elem *elem_tree_add_loose(struct elem_tree *tree, const char *ns, const char *name);
+void elem_attach(xmpp_elem *parent, xmpp_elem *child);
+/* ns (NULL: none) and name as above; value is copied. Does not look for an attribute of the same
+ * name. */
+int elem_add_attr(xmpp_elem *elem, const char *ns, const char *name, const char *value, size_t len);
+int elem_append_text(xmpp_elem *elem, const char *str, size_t len);
+/* Joins texts, parses from and to leniently, seals. jids: may be NULL. When it fails nothing was
+ * sealed. */
+int elem_tree_finish(struct elem_tree *tree, struct elem_jids *jids);
 struct elem_tree *elem_tree_unref(struct elem_tree *tree);
+
+const struct elem_attr *elem_find_attr(const xmpp_elem *elem, const char *ns, const char *name);
+/* The element after elem in document order, within root; NULL at the end. */
+xmpp_elem *elem_next_in(const xmpp_elem *root, const xmpp_elem *elem);
+/* elem counts as 1 */
+unsigned elem_get_level(const xmpp_elem *elem);
+
+/* stanza.c: sets tree->from and tree->to. XMPP_OK or XMPP_ERR_NOMEM. */
+int elem_tree_read_jids(struct elem_tree *tree, struct elem_jids *jids);
 
 /* children of all kinds; for the writer and copies */
 static inline const struct elem_node *elem_first_node(const xmpp_elem *elem)

@@ -1,0 +1,293 @@
+#include "xml/stanza.h"
+
+#include "xml/elem.h"
+
+#include <xmpp/error.h>
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "jid/jid.h"
+#include "xml/ns.h"
+
+#include <string.h>
+
+#define ID_LEN 20 /* letters and digits: 119 bits that nobody can guess (STZ-05) */
+
+void elem_jids_clear(struct elem_jids *jids)
+{
+    for (size_t i = 0; i < ELEM_JIDS; i++)
+        jids->jids[i] = xmpp_jid_unref(jids->jids[i]);
+}
+
+/* Servers send addresses in canonical form, so the string of a parsed one is what will come again.
+ */
+static xmpp_jid *recall(const struct elem_jids *jids, const char *str)
+{
+    for (size_t i = 0; i < ELEM_JIDS; i++)
+        if (jids->jids[i] && strcmp(xmpp_jid_get_str(jids->jids[i]), str) == 0)
+            return xmpp_jid_ref(jids->jids[i]);
+    return NULL;
+}
+
+static void remember(struct elem_jids *jids, xmpp_jid *jid)
+{
+    xmpp_jid_unref(jids->jids[jids->next]);
+    jids->jids[jids->next] = xmpp_jid_ref(jid);
+    jids->next = (jids->next + 1) % ELEM_JIDS;
+}
+
+static int read_jid(const xmpp_elem *root, const char *name, struct elem_jids *jids, xmpp_jid **jid)
+{
+    const char *value = xmpp_elem_get_attr(root, name);
+    xmpp_jid *fresh;
+    int r;
+
+    if (*jid && value && strcmp(xmpp_jid_get_str(*jid), value) == 0)
+        return XMPP_OK;
+    *jid = xmpp_jid_unref(*jid);
+    if (!value)
+        return XMPP_OK;
+    if (jids)
+        *jid = recall(jids, value);
+    if (*jid)
+        return XMPP_OK;
+
+    r = jid_parse_lenient(&fresh, value, strlen(value));
+    if (r == XMPP_ERR_NOMEM)
+        return r;
+    if (r < 0)
+        return XMPP_OK; /* an invalid address reads as none */
+    *jid = fresh;
+    if (jids)
+        remember(jids, fresh);
+    return XMPP_OK;
+}
+
+int elem_tree_read_jids(struct elem_tree *tree, struct elem_jids *jids)
+{
+    int r;
+
+    if (xmpp_elem_get_kind(tree->root) == 0)
+        return XMPP_OK;
+    r = read_jid(tree->root, "from", jids, &tree->from);
+    if (r < 0)
+        return r;
+    return read_jid(tree->root, "to", jids, &tree->to);
+}
+
+const xmpp_jid *xmpp_elem_get_from(const xmpp_elem *elem)
+{
+    return elem && elem == elem->tree->root ? elem->tree->from : NULL;
+}
+
+const xmpp_jid *xmpp_elem_get_to(const xmpp_elem *elem)
+{
+    return elem && elem == elem->tree->root ? elem->tree->to : NULL;
+}
+
+int xmpp_elem_get_kind(const xmpp_elem *elem)
+{
+    if (!xmpp_elem_is(elem, NS_CLIENT, NULL))
+        return 0;
+    if (str_eq(elem->name, "message"))
+        return XMPP_MESSAGE;
+    if (str_eq(elem->name, "presence"))
+        return XMPP_PRESENCE;
+    if (str_eq(elem->name, "iq"))
+        return XMPP_IQ;
+    return 0;
+}
+
+static const char *name_of_kind(int kind)
+{
+    switch (kind) {
+    case XMPP_MESSAGE:
+        return "message";
+    case XMPP_PRESENCE:
+        return "presence";
+    case XMPP_IQ:
+        return "iq";
+    default:
+        return NULL;
+    }
+}
+
+static bool is_one_of(const char *str, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_eq(str, words[i]))
+            return true;
+    return false;
+}
+
+/* RFC 6120 8.2.3. The types of the other kinds may be extended. */
+static bool is_iq_type(const char *type)
+{
+    static const char *const types[] = {"get", "set", "result", "error"};
+
+    return is_one_of(type, types, ARRAY_LEN(types));
+}
+
+/* id: NULL for none */
+static int create(xmpp_elem **ret, int kind, const char *type, const char *to, const char *id)
+{
+    xmpp_elem *elem;
+    int r;
+
+    r = xmpp_elem_create(&elem, NS_CLIENT, name_of_kind(kind));
+    if (r < 0)
+        return r;
+    if (type)
+        (void)xmpp_elem_set_attr(elem, "type", type); /* errors are sticky */
+    if (to)
+        (void)xmpp_elem_set_attr(elem, "to", to);
+    if (id)
+        (void)xmpp_elem_set_attr(elem, "id", id);
+    r = elem->tree->error;
+    if (r < 0) {
+        xmpp_elem_unref(elem);
+        return r;
+    }
+
+    *ret = elem;
+    return XMPP_OK;
+}
+
+int xmpp_elem_create_stanza(xmpp_elem **ret, int kind, const char *type, const xmpp_jid *to)
+{
+    char id[ID_LEN + 1];
+    xmpp_elem *elem;
+    int r;
+
+    if (!ret || !name_of_kind(kind) || (kind == XMPP_IQ && !is_iq_type(type)))
+        return XMPP_ERR_INVAL;
+    r = rand_id(id, ID_LEN);
+    if (r < 0)
+        return r;
+    r = create(&elem, kind, type, xmpp_jid_get_str(to), id);
+    if (r < 0)
+        return r;
+    if (to)
+        elem->tree->to = xmpp_jid_ref(to);
+
+    *ret = elem;
+    return XMPP_OK;
+}
+
+/* RFC 6120 8.2.3 and 8.3.1: neither results nor errors are answered (STZ-08). */
+static bool may_be_answered(const xmpp_elem *request, int kind)
+{
+    const char *type = xmpp_elem_get_attr(request, "type");
+
+    if (kind == XMPP_IQ)
+        return str_eq(type, "get") || str_eq(type, "set");
+    return kind != 0 && !str_eq(type, "error");
+}
+
+/* What goes to a whole room goes to its bare address (XEP-0045, 7.4). */
+static const char *reply_address(const xmpp_elem *request, const char *type)
+{
+    const xmpp_jid *from = xmpp_elem_get_from(request);
+
+    if (from && str_eq(type, "groupchat"))
+        return xmpp_jid_get_bare_str(from);
+    return xmpp_elem_get_attr(request, "from");
+}
+
+int xmpp_elem_create_reply(xmpp_elem **ret, const xmpp_elem *request)
+{
+    int kind = xmpp_elem_get_kind(request);
+    char fresh_id[ID_LEN + 1];
+    const char *type;
+    int r;
+
+    if (!ret || kind == XMPP_PRESENCE || !may_be_answered(request, kind))
+        return XMPP_ERR_INVAL;
+    if (kind == XMPP_IQ)
+        return create(ret, kind, "result", xmpp_elem_get_attr(request, "from"),
+                      xmpp_elem_get_attr(request, "id"));
+
+    /* STZ-05: ids are unique in the stream, and this is a message of its own */
+    r = rand_id(fresh_id, ID_LEN);
+    if (r < 0)
+        return r;
+    type = xmpp_elem_get_attr(request, "type");
+    return create(ret, kind, type, reply_address(request, type), fresh_id);
+}
+
+/* RFC 6120 8.3.3 */
+static const char *const conditions[] = {
+    "bad-request",
+    "conflict",
+    "feature-not-implemented",
+    "forbidden",
+    "gone",
+    "internal-server-error",
+    "item-not-found",
+    "jid-malformed",
+    "not-acceptable",
+    "not-allowed",
+    "not-authorized",
+    "policy-violation",
+    "recipient-unavailable",
+    "redirect",
+    "registration-required",
+    "remote-server-not-found",
+    "remote-server-timeout",
+    "resource-constraint",
+    "service-unavailable",
+    "subscription-required",
+    "undefined-condition",
+    "unexpected-request",
+};
+
+static bool is_condition(const char *condition)
+{
+    return is_one_of(condition, conditions, ARRAY_LEN(conditions));
+}
+
+const char *stanza_known_condition(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(conditions); i++)
+        if (str_eq(name, conditions[i]))
+            return conditions[i];
+    return "undefined-condition";
+}
+
+/* RFC 6120 8.3.2 */
+static bool is_error_type(const char *type)
+{
+    static const char *const types[] = {"auth", "cancel", "continue", "modify", "wait"};
+
+    return is_one_of(type, types, ARRAY_LEN(types));
+}
+
+int xmpp_elem_create_error(xmpp_elem **ret, const xmpp_elem *request, const char *type,
+                           const char *condition, const char *text)
+{
+    int kind = xmpp_elem_get_kind(request);
+    xmpp_elem *elem;
+    xmpp_elem *error;
+    int r;
+
+    if (!ret || !may_be_answered(request, kind) || !is_error_type(type) || !is_condition(condition))
+        return XMPP_ERR_INVAL;
+    r = create(&elem, kind, "error", xmpp_elem_get_attr(request, "from"),
+               xmpp_elem_get_attr(request, "id"));
+    if (r < 0)
+        return r;
+    error = xmpp_elem_add_child(elem, NULL, "error");
+    (void)xmpp_elem_set_attr(error, "type", type); /* errors are sticky */
+    (void)xmpp_elem_add_child(error, NS_STANZAS, condition);
+    if (text)
+        (void)xmpp_elem_add_child_text(error, NS_STANZAS, "text", text);
+    r = elem->tree->error;
+    if (r < 0) {
+        xmpp_elem_unref(elem);
+        return r;
+    }
+
+    *ret = elem;
+    return XMPP_OK;
+}

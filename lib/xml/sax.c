@@ -1,0 +1,517 @@
+#include "xml/sax.h"
+
+#include <xmpp/error.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "xml/name.h"
+#include "xml/ns.h"
+#include "xml/write.h"
+
+#include <libxml/parserInternals.h>
+#include <pthread.h>
+#include <string.h>
+
+#if LIBXML_VERSION >= 21200
+typedef const xmlError *error_arg;
+#else
+typedef xmlErrorPtr error_arg;
+#endif
+
+/* The dictionary of libxml2's parser only grows, at the will of remote users, and its counters are
+ * 32 bits wide: beyond these it is exchanged. */
+#define MAX_DICT  (256u * 1024)
+#define MAX_NAMES 4096
+#define MAX_FED   (1024u * 1024 * 1024)
+
+#define KEEP_ITEMS 64
+#define MAX_LANG   255 /* it is copied into every tree */
+#define SLACK      4096 /* of the guard against tokens that do not end: what is fed at once */
+
+/* --- failing --- */
+
+void sax_fail(struct sax *sax, int error, const char *condition, const char *reason)
+{
+    if (sax->error < 0)
+        return;
+    sax->error = error;
+    sax->condition = condition;
+    (void)str_format(sax->reason, sizeof sax->reason, "%s", reason); /* may be cut */
+    if (sax->ctxt)
+        xmlStopParser(sax->ctxt); /* up to 2.12 the running callback's arguments are gone now */
+}
+
+void sax_fail_nomem(struct sax *sax)
+{
+    sax_fail(sax, XMPP_ERR_NOMEM, "resource-constraint", "out of memory");
+}
+
+void sax_fail_limit(struct sax *sax, const char *what, size_t limit)
+{
+    char reason[96];
+
+    (void)str_format(reason, sizeof reason, "%s %zu", what, limit); /* fits */
+    sax_fail(sax, XMPP_ERR_LIMIT, "policy-violation", reason);
+}
+
+/* --- events --- */
+
+static int push(struct sax *sax, enum parse_event event, xmpp_elem *elem)
+{
+    if (sax->item_count == sax->item_cap) {
+        size_t cap = sax->item_cap ? 2 * sax->item_cap : 8;
+        struct sax_item *items =
+            mem_realloc(sax->items, cap * sizeof *items); /* one slice: no overflow */
+
+        if (!items)
+            return XMPP_ERR_NOMEM;
+        sax->items = items;
+        sax->item_cap = cap;
+    }
+    sax->items[sax->item_count++] = (struct sax_item){.event = event, .elem = elem};
+    return XMPP_OK;
+}
+
+enum parse_event sax_next(struct sax *sax, xmpp_elem **ret)
+{
+    struct sax_item item;
+
+    *ret = NULL;
+    if (sax->item_next == sax->item_count) {
+        sax->item_next = 0;
+        sax->item_count = 0;
+        if (sax->item_cap > KEEP_ITEMS) {
+            sax->items = mem_free(sax->items);
+            sax->item_cap = 0;
+        }
+        return PARSE_NONE;
+    }
+    item = sax->items[sax->item_next++];
+    *ret = item.elem;
+    return item.event;
+}
+
+/* --- callbacks of libxml2 --- */
+
+/* A name of libxml2's dictionary, where it lives at one address, as a name of our tree. */
+static const char *own_name(struct sax *sax, const xmlChar *name)
+{
+    const char *str = (const char *)name;
+    const char *own;
+    size_t len;
+    bool known;
+
+    if (!name)
+        return "";
+    own = memo_find(&sax->names, name);
+    if (own)
+        return own;
+    len = strlen(str);
+    own = name_find(str, len);
+    known = own != NULL;
+    if (!known)
+        own = arena_strndup(sax->tree->arena, str, len);
+    if (!own || memo_set(&sax->names, name, own, known) < 0)
+        return NULL;
+    return own;
+}
+
+static int add_attrs(struct sax *sax, xmpp_elem *elem, int count, const xmlChar **attrs)
+{
+    for (int i = 0; i < count; i++, attrs += 5) {
+        const char *name = own_name(sax, attrs[0]);
+        const char *ns = attrs[2] ? own_name(sax, attrs[2]) : NULL;
+        size_t len = (size_t)(attrs[4] - attrs[3]);
+
+        if (!name || (attrs[2] && !ns))
+            return XMPP_ERR_NOMEM;
+        if (elem_add_attr(elem, ns, name, (const char *)attrs[3], len) < 0)
+            return XMPP_ERR_NOMEM;
+    }
+    return XMPP_OK;
+}
+
+static int start_tree(struct sax *sax)
+{
+    int r;
+
+    memo_next_round(&sax->names);
+    r = elem_tree_create(&sax->tree);
+    if (r < 0 || !sax->lang)
+        return r;
+    sax->tree->lang = arena_strndup(sax->tree->arena, sax->lang, strlen(sax->lang)); /* STZ-19 */
+    return sax->tree->lang ? XMPP_OK : XMPP_ERR_NOMEM;
+}
+
+static int add_elem(struct sax *sax, const xmlChar *local, const xmlChar *uri, int count,
+                    const xmlChar **attrs)
+{
+    const char *name;
+    const char *ns;
+    xmpp_elem *elem;
+    int r;
+
+    if (!sax->tree) {
+        r = start_tree(sax);
+        if (r < 0)
+            return r;
+    }
+    name = own_name(sax, local);
+    ns = own_name(sax, uri);
+    if (!name || !ns)
+        return XMPP_ERR_NOMEM;
+    elem = elem_tree_add(sax->tree, sax->elem, ns, name);
+    if (!elem)
+        return XMPP_ERR_NOMEM;
+    sax->elem = elem;
+    return add_attrs(sax, elem, count, attrs);
+}
+
+static int finish_tree(struct sax *sax, enum parse_event event)
+{
+    int r;
+
+    r = elem_tree_finish(sax->tree, &sax->jids);
+    if (r < 0)
+        return r;
+    r = push(sax, event, sax->tree->root);
+    if (r < 0)
+        return r;
+    sax->tree = NULL;
+    sax->elem = NULL;
+    sax->had_text = false;
+    return XMPP_OK;
+}
+
+/* Writes the root's start tag down, as far as it matters to what is below: for a fresh parser. */
+static int record_header(struct sax *sax, const xmlChar *local, const xmlChar *prefix, int count,
+                         const xmlChar **ns)
+{
+    struct buf *out = &sax->header;
+    int r;
+
+    r = buf_append_char(out, '<');
+    if (r == XMPP_OK && prefix)
+        r = buf_append_str(out, (const char *)prefix);
+    if (r == XMPP_OK && prefix)
+        r = buf_append_char(out, ':');
+    if (r == XMPP_OK)
+        r = buf_append_str(out, (const char *)local);
+    for (int i = 0; i < count && r == XMPP_OK; i++, ns += 2) {
+        const char *uri = ns[1] ? (const char *)ns[1] : "";
+
+        r = buf_append_str(out, ns[0] ? " xmlns:" : " xmlns");
+        if (r == XMPP_OK && ns[0])
+            r = buf_append_str(out, (const char *)ns[0]);
+        if (r == XMPP_OK)
+            r = buf_append_str(out, "='");
+        if (r == XMPP_OK)
+            r = write_escaped(out, uri, strlen(uri));
+        if (r == XMPP_OK)
+            r = buf_append_char(out, '\'');
+    }
+    if (r == XMPP_OK)
+        r = buf_append_char(out, '>');
+    return r;
+}
+
+static int finish_header(struct sax *sax)
+{
+    const char *lang = xmpp_elem_get_lang(sax->elem);
+
+    if (lang && strlen(lang) <= MAX_LANG) {
+        sax->lang = mem_strdup(lang);
+        if (!sax->lang)
+            return XMPP_ERR_NOMEM;
+    }
+    return finish_tree(sax, PARSE_OPEN);
+}
+
+static void on_start_document(void *user_data)
+{
+    struct sax *sax = user_data;
+    const char *encoding = (const char *)sax->ctxt->encoding;
+    const char *version = (const char *)sax->ctxt->version;
+
+    sax->silent = 0;
+    if (sax->muted)
+        return;
+    if (encoding && !str_case_eq(encoding, "UTF-8")) /* XML-04 */
+        sax_fail(sax, XMPP_ERR_XML, "unsupported-encoding", "the declared encoding is not UTF-8");
+    else if (version && !str_eq(version, "1.0")) /* XML-10 */
+        sax_fail(sax, XMPP_ERR_XML, "not-well-formed", "the declared version of XML is not 1.0");
+}
+
+static void on_start(void *user_data, const xmlChar *local, const xmlChar *prefix,
+                     const xmlChar *uri, int ns_count, const xmlChar **ns, int attr_count,
+                     int default_count, const xmlChar **attrs)
+{
+    struct sax *sax = user_data;
+    bool is_header = sax->base == 1 && sax->depth == 0;
+    int r;
+
+    (void)default_count; /* there is no DTD */
+    sax->silent = 0;
+    if (sax->error < 0)
+        return;
+    if (sax->muted) {
+        sax->depth++;
+        return;
+    }
+    if (!is_header && sax->depth - sax->base >= sax->limits.max_depth) { /* SEC-15 */
+        sax_fail_limit(sax, "element nesting deeper than", sax->limits.max_depth);
+        return;
+    }
+    if ((size_t)attr_count + (size_t)ns_count > sax->limits.max_attrs) {
+        sax_fail_limit(sax, "attributes of one element above", sax->limits.max_attrs);
+        return;
+    }
+    sax->depth++;
+    r = add_elem(sax, local, uri, attr_count, attrs);
+    if (r == XMPP_OK && is_header)
+        r = record_header(sax, local, prefix, ns_count, ns);
+    if (r == XMPP_OK && is_header)
+        r = finish_header(sax);
+    if (r < 0)
+        sax_fail_nomem(sax);
+}
+
+static void on_end(void *user_data, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri)
+{
+    struct sax *sax = user_data;
+    int r = XMPP_OK;
+
+    (void)local;
+    (void)prefix;
+    (void)uri;
+    sax->silent = 0;
+    if (sax->error < 0)
+        return;
+    sax->depth--;
+    if (sax->depth > sax->base)
+        sax->elem = sax->elem->parent;
+    else if (sax->tree)
+        r = finish_tree(sax, PARSE_ELEM);
+    else
+        r = push(sax, PARSE_CLOSE, NULL);
+    if (r < 0)
+        sax_fail_nomem(sax);
+}
+
+static bool is_white(const xmlChar *str, int len)
+{
+    for (int i = 0; i < len; i++)
+        if (!str_is_space((char)str[i]))
+            return false;
+    return true;
+}
+
+static void on_text(void *user_data, const xmlChar *str, int len)
+{
+    struct sax *sax = user_data;
+    int r = XMPP_OK;
+
+    sax->silent = 0;
+    if (sax->error < 0 || sax->muted)
+        return;
+    if (sax->elem) {
+        r = elem_append_text(sax->elem, (const char *)str, (size_t)len);
+    } else if (!sax->had_text && !is_white(str, len)) {
+        /* once between two elements, however many pieces it comes in */
+        sax->had_text = true;
+        r = push(sax, PARSE_TEXT, NULL);
+    }
+    if (r < 0)
+        sax_fail_nomem(sax);
+}
+
+/* The scanner refuses these before; here is the second lock (XML-02). */
+static void fail_restricted(void *user_data)
+{
+    sax_fail(user_data, XMPP_ERR_XML, "restricted-xml",
+             "comment, DTD, processing instruction or unknown entity");
+}
+
+static void on_name(void *user_data, const xmlChar *name)
+{
+    (void)name;
+    fail_restricted(user_data);
+}
+
+static void on_instruction(void *user_data, const xmlChar *target, const xmlChar *data)
+{
+    (void)target;
+    (void)data;
+    fail_restricted(user_data);
+}
+
+static void on_subset(void *user_data, const xmlChar *name, const xmlChar *external_id,
+                      const xmlChar *system_id)
+{
+    (void)name;
+    (void)external_id;
+    (void)system_id;
+    fail_restricted(user_data);
+}
+
+/* What libxml2 says, on one line and in ASCII: it quotes the peer. */
+static void fail_malformed(struct sax *sax, const char *message)
+{
+    char reason[128];
+    size_t len = 0;
+
+    for (; message && message[len] && message[len] != '\n' && len < sizeof reason - 1; len++)
+        reason[len] = message[len] >= 0x20 && message[len] < 0x7F ? message[len] : '?';
+    reason[len] = '\0';
+    sax_fail(sax, XMPP_ERR_XML, "not-well-formed", len > 0 ? reason : "not well-formed");
+}
+
+static void on_error(void *user_data, error_arg error)
+{
+    struct sax *sax = user_data;
+
+    if (error->level < XML_ERR_ERROR)
+        return;
+    /* has the level of an error, yet only dislikes the spelling of a namespace */
+    if (error->code == XML_WAR_NS_URI)
+        return;
+    if (error->code == XML_ERR_NO_MEMORY)
+        sax_fail_nomem(sax);
+    else if (error->code == XML_ERR_UNDECLARED_ENTITY || error->code == XML_WAR_UNDECLARED_ENTITY)
+        sax_fail(sax, XMPP_ERR_XML, "restricted-xml", "unknown entity");
+    else if (error->code == XML_ERR_UNSUPPORTED_ENCODING ||
+             error->code == XML_ERR_INVALID_ENCODING || error->code == XML_ERR_ENCODING_NAME)
+        sax_fail(sax, XMPP_ERR_XML, "unsupported-encoding", "the declared encoding is not UTF-8");
+    else
+        fail_malformed(sax, error->message); /* also namespace errors, which libxml2 passes over */
+}
+
+/* --- the parser of libxml2 --- */
+
+static void close_ctxt(xmlParserCtxtPtr ctxt)
+{
+    if (!ctxt)
+        return;
+    if (ctxt->myDoc)
+        xmlFreeDoc(ctxt->myDoc);
+    xmlFreeParserCtxt(ctxt);
+}
+
+static int open_ctxt(struct sax *sax)
+{
+    xmlSAXHandler handler;
+    xmlParserCtxtPtr ctxt;
+
+    memset(&handler, 0, sizeof handler);
+    handler.initialized = XML_SAX2_MAGIC;
+    handler.startDocument = on_start_document;
+    handler.startElementNs = on_start;
+    handler.endElementNs = on_end;
+    handler.characters = on_text;
+    handler.ignorableWhitespace = on_text;
+    handler.cdataBlock = on_text;
+    handler.comment = on_name;
+    handler.reference = on_name;
+    handler.processingInstruction = on_instruction;
+    handler.internalSubset = on_subset;
+    handler.serror = on_error; /* without it messages go to stderr */
+    ctxt = xmlCreatePushParserCtxt(&handler, sax, NULL, 0, NULL); /* copies handler */
+    if (!ctxt)
+        return XMPP_ERR_NOMEM;
+    /* XML-13: no network. NOENT: "&amp;" in attributes arrives replaced; no other entity can be
+     * declared */
+    xmlCtxtUseOptions(ctxt, XML_PARSE_NONET | XML_PARSE_NOENT);
+    if (xmlSwitchEncoding(ctxt, XML_CHAR_ENCODING_UTF8) < 0) { /* XML-04: nothing is guessed */
+        close_ctxt(ctxt);
+        return XMPP_ERR_NOMEM;
+    }
+    sax->ctxt = ctxt;
+    sax->fed = 0;
+    sax->silent = 0;
+    return XMPP_OK;
+}
+
+void sax_feed(struct sax *sax, const void *data, size_t len)
+{
+    int code;
+
+    if (len == 0 || sax->error < 0)
+        return;
+    sax->silent += len;
+    sax->fed += len;
+    code = xmlParseChunk(sax->ctxt, data, (int)len, 0); /* a slice or a tag: fits */
+    if (sax->error < 0)
+        return;
+    if (code == XML_ERR_NO_MEMORY)
+        sax_fail_nomem(sax);
+    else if (code != XML_ERR_OK && !sax->ctxt->wellFormed)
+        fail_malformed(sax, NULL);
+    else if (sax->silent > sax->limits.max_tag_bytes + SLACK)
+        /* an entity reference that does not end, for one */
+        sax_fail_limit(sax, "bytes without a token above", sax->limits.max_tag_bytes);
+}
+
+bool sax_wants_exchange(const struct sax *sax)
+{
+    return sax->base == 1 && (sax->exchange || sax->fed > MAX_FED || sax->names.count > MAX_NAMES ||
+                              xmlDictGetUsage(sax->ctxt->dict) > sax->header_dict + MAX_DICT);
+}
+
+/* Goes on with a fresh parser below the same root. Without memory for that, with the old one. */
+void sax_exchange(struct sax *sax)
+{
+    xmlParserCtxtPtr old = sax->ctxt;
+    uint64_t fed = sax->fed;
+
+    if (open_ctxt(sax) < 0)
+        return;
+    sax->muted = true;
+    sax->depth = 0;
+    sax_feed(sax, buf_peek(&sax->header), buf_len(&sax->header));
+    sax->muted = false;
+    if (sax->error < 0 || sax->depth != 1) {
+        close_ctxt(sax->ctxt);
+        sax->ctxt = old;
+        sax->fed = fed;
+        sax->error = XMPP_OK;
+        sax->condition = NULL;
+        sax->reason[0] = '\0';
+        sax->depth = 1;
+        return;
+    }
+    close_ctxt(old);
+    sax->header_dict = xmlDictGetUsage(sax->ctxt->dict);
+    memo_clear(&sax->names); /* its keys are addresses in the old dictionary */
+    sax->exchange = false;
+}
+
+static void init_once(void)
+{
+    xmlInitParser();
+}
+
+int sax_init(struct sax *sax, const struct parse_limits *limits, unsigned base)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, init_once); /* cannot fail with these arguments */
+    *sax = (struct sax){.limits = *limits, .base = base};
+    memo_init(&sax->names);
+    buf_init(&sax->header, SIZE_MAX); /* bounded by the limit of a tag */
+    return open_ctxt(sax);
+}
+
+void sax_clear(struct sax *sax)
+{
+    xmpp_elem *elem;
+
+    while (sax_next(sax, &elem) != PARSE_NONE)
+        xmpp_elem_unref(elem);
+    mem_free(sax->items);
+    elem_tree_unref(sax->tree);
+    close_ctxt(sax->ctxt);
+    elem_jids_clear(&sax->jids);
+    memo_clear(&sax->names);
+    buf_clear(&sax->header);
+    mem_free(sax->lang);
+}
