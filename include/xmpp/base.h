@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** @cond */
 /* clang-format off */
 #ifdef __cplusplus
 #define XMPP_BEGIN_DECLS extern "C" {
@@ -22,13 +23,15 @@
 #define XMPP_END_DECLS
 #endif
 /* clang-format on */
+/** @endcond */
 
+/** @cond */
 #if defined(XMPP_BUILDING)
-/** Marks what the shared library exports. */
 #define XMPP_API __attribute__((visibility("default")))
 #else
 #define XMPP_API
 #endif
+/** @endcond */
 /** Marks a function that will go with the next major version, and names its successor. */
 #define XMPP_DEPRECATED_FOR(f) __attribute__((deprecated("use " #f)))
 

@@ -5,7 +5,7 @@ XMPP_BEGIN_DECLS
 
 /**
  * @file
- * Addresses: localpart@domainpart/resourcepart (RFC 7622).
+ * Addresses: `localpart@domainpart/resourcepart` (RFC 7622).
  *
  * A JID holds the enforced form of an address, so that equal addresses are equal strings:
  * - the localpart by the PRECIS profile UsernameCaseMapped (RFC 8265, 3.3): lower case, ordinary width, NFC;

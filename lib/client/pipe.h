@@ -4,7 +4,8 @@
 #include "codec/tls.h"
 #include "stream/engine.h"
 
-/* Codecs and engine as one object with the shape of the engine, still without I/O. */
+/* Codecs and engine as one object with the shape of the engine, still without I/O. After a negative result of
+ * pipe_feed(), pipe_accept() (other than XMPP_ERR_STATE) or pipe_tick(), pipe_next() gives PIPE_FAILED. */
 struct pipe;
 
 enum pipe_event {
@@ -31,16 +32,22 @@ int pipe_open(struct pipe *pipe,
  * or decoded bytes are waiting), call pipe_next() first. */
 int pipe_feed(struct pipe *pipe, const void *data, size_t len, uint64_t now_us);
 bool pipe_wants_input(const struct pipe *pipe);
-int pipe_feed_eof(struct pipe *pipe, uint64_t now_us);
+void pipe_feed_eof(struct pipe *pipe);
+/* The connection broke, with this errno: like the end, but nobody was told. */
+void pipe_break(struct pipe *pipe, int number);
 /* Wire bytes out. Encodes only up to about LIMIT_FLUSH_BYTES ahead, the rest waits as plain text. */
 size_t pipe_peek(struct pipe *pipe, const void **ret_data);
 void pipe_consume(struct pipe *pipe, size_t len);
 enum pipe_event pipe_next(struct pipe *pipe, uint64_t now_us, xmpp_elem **ret_elem,
                           xmpp_error **ret_error);
+bool pipe_has_events(const struct pipe *pipe); /* pipe_next() has something to do */
+/* While the certificate is being judged: it is refused, TLS says so, and nothing follows. */
+void pipe_reject(struct pipe *pipe);
 uint64_t pipe_get_deadline(const struct pipe *pipe);
 int pipe_tick(struct pipe *pipe, uint64_t now_us);
 int pipe_accept(struct pipe *pipe, uint64_t now_us);
 size_t pipe_queued(const struct pipe *pipe); /* unsent bytes, plain and encoded */
+bool pipe_is_secured(const struct pipe *pipe); /* TLS is up and the certificate accepted */
 xmpp_stream *pipe_get_stream(struct pipe *pipe);
 struct tls *pipe_get_tls(struct pipe *pipe); /* NULL before TLS */
 void pipe_shrink(struct pipe *pipe); /* gives back memory of an idle connection */

@@ -11,16 +11,18 @@
  * themselves are in the engine's output buffer. */
 struct sendq {
     size_t max_bytes;
-    bool was_full; /* XMPP_ERR_LIMIT was returned since the last drain event */
+    bool was_full; /* XMPP_ERR_LIMIT was returned, and the queue was not empty since */
     struct list drain_slots;
-    pthread_mutex_t lock; /* of posted */
+    pthread_mutex_t lock; /* of what follows */
     struct list posted;
-    bool post_scheduled;
+    size_t posted_bytes;
+    struct post_ticket *ticket; /* on_posted() is going to run; NULL: it is not */
 };
 
 int sendq_init(struct sendq *sendq);
 void sendq_clear(struct sendq *sendq);
-/* Output has left: runs drain functions whose mark was reached. From the loop, not from inside a send. */
-void sendq_drained(xmpp_client *client, size_t queued_bytes);
+/* Output has left: runs drain functions whose mark was reached, and sends what was posted meanwhile. From the loop, not
+ * from inside a send. */
+void sendq_drained(xmpp_client *client);
 
 #endif

@@ -16,12 +16,15 @@
 #define KEEPALIVE_PROBES     3
 #define UNACKNOWLEDGED_MS    60000
 
+#define QUICK_READS 64 /* about as many as a login has, that of EAGAIN included */
+
 struct net_tcp {
     xmpp_loop *loop; /* a reference */
     struct loop_watch watch;
     struct net_task broken; /* set_ops() could not watch the socket */
     int fd;
     int errno_kept; /* what the next read reports */
+    unsigned quick_reads; /* reads left that acknowledge at once */
     bool want_read;
     bool want_write;
     bool loopback;
@@ -97,6 +100,7 @@ int tcp_create(struct net_tcp **ret, xmpp_loop *loop, int fd, const struct net_a
         return XMPP_ERR_NOMEM;
     tcp->loop = xmpp_loop_ref(loop);
     tcp->fd = fd;
+    tcp->quick_reads = QUICK_READS;
     tcp->loopback = addr_is_loopback(peer);
     loop_watch_init(&tcp->watch, on_ready);
     net_task_init(&tcp->broken, on_broken);
@@ -147,6 +151,16 @@ int net_tcp_want_write(struct net_tcp *tcp, bool on)
 
 /* --- bytes --- */
 
+/* A login is a dialogue of small messages. A server that leaves Nagle's algorithm on holds its next one back until we
+ * acknowledge the last, which the kernel would do 40 ms later. The option does not last, so it is set again. */
+static void acknowledge(struct net_tcp *tcp)
+{
+    if (tcp->quick_reads == 0)
+        return;
+    tcp->quick_reads--;
+    set_option(tcp->fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+}
+
 int net_tcp_read(struct net_tcp *tcp, void *buf, size_t size, size_t *ret_len, int *ret_errno)
 {
     ssize_t len;
@@ -169,6 +183,7 @@ int net_tcp_read(struct net_tcp *tcp, void *buf, size_t size, size_t *ret_len, i
     if (len == 0)
         return XMPP_ERR_CLOSED;
     *ret_len = len > 0 ? (size_t)len : 0;
+    acknowledge(tcp);
     return XMPP_OK;
 }
 
