@@ -6,6 +6,8 @@
 #define LIMIT_DEPTH        128 /* element nesting, the stream's root not counted */
 #define LIMIT_ATTRS        256 /* attributes of one element, namespace declarations included */
 #define LIMIT_TAG_BYTES    (64u * 1024) /* an unfinished tag, comment, entity */
+#define LIMIT_TREE_FACTOR  4 /* memory of a received tree, in times of the bytes of one element */
+#define LIMIT_TREE_SLACK   (64u * 1024) /* and that much beyond it */
 #define LIMIT_QUEUE_BYTES  (4u * 1024 * 1024) /* unsent output of one connection */
 #define LIMIT_JID_PART     1023
 #define LIMIT_JID          3071

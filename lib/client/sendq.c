@@ -256,7 +256,9 @@ static int enqueue_posted(xmpp_client *client, struct posted *posted)
     struct sendq *sendq = &client->sendq;
     int r;
 
-    if (sendq->posted_bytes > sendq->max_bytes || posted->bytes > sendq->max_bytes)
+    /* One may always wait: whether it is too large is for the engine to say. */
+    if (sendq->posted_bytes > 0 && (posted->bytes > sendq->max_bytes ||
+                                    sendq->posted_bytes > sendq->max_bytes - posted->bytes))
         return XMPP_ERR_LIMIT;
     if (!sendq->ticket) {
         r = schedule_posted(client);

@@ -2,6 +2,7 @@
 
 #include <xmpp/error.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "xml/name.h"
@@ -242,6 +243,15 @@ static void on_start_document(void *user_data)
         sax_fail(sax, XMPP_ERR_XML, "not-well-formed", "the declared version of XML is not 1.0");
 }
 
+/* XML-11: "<a/>" takes twenty-five times its size as a tree. */
+static bool is_bloated(const struct sax *sax)
+{
+    size_t size = arena_get_size(sax->tree->arena);
+
+    return size > LIMIT_TREE_SLACK &&
+           (size - LIMIT_TREE_SLACK) / LIMIT_TREE_FACTOR > sax->limits.max_elem_bytes;
+}
+
 static void on_start(void *user_data, const xmlChar *local, const xmlChar *prefix,
                      const xmlChar *uri, int ns_count, const xmlChar **ns, int attr_count,
                      int default_count, const xmlChar **attrs)
@@ -264,6 +274,11 @@ static void on_start(void *user_data, const xmlChar *local, const xmlChar *prefi
     }
     if ((size_t)attr_count + (size_t)ns_count > sax->limits.max_attrs) {
         sax_fail_limit(sax, "attributes of one element above", sax->limits.max_attrs);
+        return;
+    }
+    if (sax->tree && is_bloated(sax)) {
+        sax_fail_limit(sax, "a stanza needs more memory than befits one of",
+                       sax->limits.max_elem_bytes);
         return;
     }
     sax->depth++;

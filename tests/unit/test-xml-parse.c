@@ -430,6 +430,55 @@ static void test_parse_feed_bad(void **state)
     }
 }
 
+static unsigned opened;
+
+static xmlParserInputPtr on_load(const char *url, const char *id, xmlParserCtxtPtr ctxt)
+{
+    (void)url;
+    (void)id;
+    (void)ctxt;
+    opened++;
+    return NULL;
+}
+
+static int on_match(const char *name)
+{
+    (void)name;
+    opened++;
+    return 0;
+}
+
+/* XML-13: nothing that a document names is looked for. */
+static void test_parse_feed_opens_nothing(void **state)
+{
+    static const char *const inputs[] = {
+        "<!DOCTYPE s SYSTEM 'file:///etc/hostname'><s>",
+        "<!DOCTYPE s PUBLIC '-//W3C//DTD XHTML 1.0 Strict//EN' 'http://127.0.0.1:1/x.dtd'><s>",
+        "<!DOCTYPE s [<!ENTITY x SYSTEM 'file:///etc/hostname'>]><s><a>&x;</a>",
+        "<!DOCTYPE s [<!ENTITY % x SYSTEM 'http://127.0.0.1:1/'>%x;]><s><a>&x;</a>",
+        "<?xml-stylesheet href='file:///etc/hostname'?><s>",
+        "<s><a xmlns:x='http://www.w3.org/2001/XInclude'><x:include href='/etc/hostname'/></a>",
+        "<s><a xmlns:i='http://www.w3.org/2001/XMLSchema-instance' "
+        "i:schemaLocation='urn:a file:///etc/hostname'/>",
+    };
+    xmlExternalEntityLoader loader = xmlGetExternalEntityLoader();
+
+    (void)state;
+    opened = 0;
+    xmlSetExternalEntityLoader(on_load);
+    assert_true(xmlRegisterInputCallbacks(on_match, NULL, NULL, NULL) >= 0);
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        struct outcome outcome;
+
+        run(&outcome, inputs[i], strlen(inputs[i]));
+        assert_int_equal(outcome.error, i < 5 ? XMPP_ERR_XML : XMPP_OK);
+        outcome_clear(&outcome);
+    }
+    assert_int_equal(opened, 0);
+    (void)xmlPopInputCallbacks(); /* ours */
+    xmlSetExternalEntityLoader(loader);
+}
+
 /* A comment is refused before its content matters; nothing is delivered behind it. */
 static void test_parse_feed_events_before_an_error(void **state)
 {
@@ -933,6 +982,26 @@ static void test_elem_parse_good(void **state)
 }
 
 /* SEC-19 */
+/* XML-11, SEC-16: a stanza of nothing but tiny elements is far larger as a tree than on the wire */
+static void test_parse_memory_of_tiny_elements(void **state)
+{
+    struct parse_limits limits = defaults;
+    struct outcome outcome;
+    struct buf xml;
+
+    (void)state;
+    buf_init(&xml, SIZE_MAX);
+    limits.max_elem_bytes = 1024 * 1024;
+    assert_int_equal(buf_append_str(&xml, HEADER "<message>"), XMPP_OK);
+    for (int i = 0; i < 200000; i++)
+        assert_int_equal(buf_append_str(&xml, "<a/>"), XMPP_OK);
+    run_cut(&outcome, &limits, (const char *)buf_peek(&xml), buf_len(&xml), NULL, 0, false);
+    assert_int_equal(outcome.error, XMPP_ERR_LIMIT);
+    assert_string_equal(outcome.condition, "policy-violation");
+    outcome_clear(&outcome);
+    buf_clear(&xml);
+}
+
 static void test_elem_parse_bad(void **state)
 {
     static const char *const bad[] = {
@@ -1017,6 +1086,7 @@ int main(void)
         cmocka_unit_test(test_parse_feed_text_between),
         cmocka_unit_test(test_parse_feed_byte_order_mark),
         cmocka_unit_test(test_parse_feed_bad),
+        cmocka_unit_test(test_parse_feed_opens_nothing),
         cmocka_unit_test(test_parse_feed_events_before_an_error),
         cmocka_unit_test(test_parse_feed_accepted),
         cmocka_unit_test(test_parse_feed_long_text),
@@ -1035,6 +1105,7 @@ int main(void)
         cmocka_unit_test(test_parse_feed_without_memory),
         cmocka_unit_test(test_parse_feed_without_memory_in_libxml2),
         cmocka_unit_test(test_elem_parse_good),
+        cmocka_unit_test(test_parse_memory_of_tiny_elements),
         cmocka_unit_test(test_elem_parse_bad),
         cmocka_unit_test(test_elem_parse_limits),
         cmocka_unit_test(test_elem_parse_without_memory),
