@@ -604,7 +604,12 @@ typedef int (*xmpp_stanza_fn)(xmpp_client *client, const xmpp_elem *stanza, void
  *
  * Answers to requests go to the request only. All else goes to the handlers that fit, by priority
  * (xmpp_slot_set_priority()), then by age, until one returns XMPP_DONE. An IQ get or set that nobody takes is answered
- * service-unavailable (RFC 6120, 8.2.3). A handler that is registered while a stanza is dispatched does not see it.
+ * service-unavailable (RFC 6120, 8.2.3). Once an IQ was
+ * answered, no further handler is asked. A handler that is registered while a stanza is dispatched does not see it.
+ *
+ * Of IQs a handler sees get and set only: an answer that nobody asked for must not pass for a push. One that is narrowed
+ * to "result" or "error" by xmpp_slot_match_type() sees those. Presence of an unknown type, and a stanza whose sender
+ * cannot be read, reach no handler.
  *
  * @param client     the client
  * @param ret_slot   [out, optional] new reference; cancelling it ends the registration. NULL: it lives with the client

@@ -67,8 +67,8 @@ XMPP_API int xmpp_slot_is_active(const xmpp_slot *slot);
 /**
  * Narrow a stanza handler to one value of the stanza's type attribute.
  *
- * Allowed from the registration until the next dispatch. A message without the attribute has the type "normal"
- * (RFC 6121, 5.2.2).
+ * Allowed from the registration until the next dispatch. A message without the attribute, or with an unknown value, has the
+ * type "normal" (RFC 6121, 5.2.2).
  *
  * @param slot  a stanza handler's; loop thread only
  * @param type  like "chat", "get"; copied
@@ -84,7 +84,8 @@ XMPP_API int xmpp_slot_match_type(xmpp_slot *slot, const char *type);
 /**
  * Narrow a stanza handler to one sender.
  *
- * Allowed from the registration until the next dispatch.
+ * Allowed from the registration until the next dispatch. A stanza without a sender comes from the account's own bare
+ * address (RFC 6120, 8.1.2.1).
  *
  * @param slot  a stanza handler's; loop thread only
  * @param jid   the sender; referenced

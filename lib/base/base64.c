@@ -7,7 +7,7 @@
 /* all ones when from <= x <= to; the operands are small */
 static int in_range(int x, int from, int to)
 {
-    return ((from - 1 - x) & (x - to - 1)) >> 31;
+    return -(int)((uint32_t)((from - 1 - x) & (x - to - 1)) >> 31);
 }
 
 static char to_char(uint32_t six_bits)

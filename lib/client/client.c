@@ -176,7 +176,6 @@ int xmpp_client_connect(xmpp_client *client)
     }
     forget_connection(client);
     client->connect_at = now;
-    client->session++;
     client->link = link;
     return XMPP_OK;
 }

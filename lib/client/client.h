@@ -21,7 +21,6 @@ struct xmpp_client {
     struct config config;
     struct link *link; /* NULL when idle */
     int state; /* enum xmpp_state */
-    uint64_t session; /* grows with each connect: SEC-32 */
     struct dispatch dispatch;
     struct requests requests;
     struct sendq sendq;

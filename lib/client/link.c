@@ -250,6 +250,19 @@ static void on_attempt_failed(void *user_data, size_t target, const char *addres
     add_attempt(user_data, target, address, error);
 }
 
+static void copy_details(xmpp_error *error, const xmpp_error *from)
+{
+    const xmpp_elem *elem = xmpp_error_get_elem(from);
+
+    error_set_number(error, xmpp_error_get_number(from));
+    if (xmpp_error_get_condition(from))
+        error_set_condition(error, xmpp_error_get_type(from), xmpp_error_get_condition(from));
+    if (xmpp_error_get_peer_text(from))
+        error_set_peer_text(error, xmpp_error_get_peer_text(from));
+    if (elem)
+        error_set_elem(error, xmpp_elem_ref(elem), xmpp_elem_unref);
+}
+
 /* What is told is the failure that came furthest; all are in the attempts. */
 static void on_exhausted(void *user_data)
 {
@@ -269,7 +282,7 @@ static void on_exhausted(void *user_data)
     xmpp_error *error = error_create(
         xmpp_error_get_code(best), xmpp_error_get_phase(best), "no server of %s could be used: %s",
         xmpp_jid_get_domain(link->client->config.jid), xmpp_error_get_text(best));
-    error_set_number(error, xmpp_error_get_number(best));
+    copy_details(error, best);
     link_end(link, error);
 }
 

@@ -178,6 +178,8 @@ static bool send_first_posted(xmpp_client *client)
     if (r < 0)
         log_write(net_log(client->loop), XMPP_LOG_WARN, "client", "posted stanza dropped: %s",
                   xmpp_err_text(r));
+    if (r == XMPP_ERR_NOMEM) /* who posted it has no other way to learn of it */
+        client_fail(client, error_nomem());
     pthread_mutex_lock(&sendq->lock);
     list_remove(&posted->link);
     sendq->posted_bytes -= posted->bytes;

@@ -123,11 +123,6 @@ static int finish(const char *str, size_t len, const char *ascii, size_t ascii_l
     return XMPP_OK;
 }
 
-static int map_idn_error(int r)
-{
-    return r == IDN2_MALLOC ? XMPP_ERR_NOMEM : XMPP_ERR_JID;
-}
-
 /* IDNA2008 with the mapping of UTS 46. IDN2_USE_STD3_ASCII_RULES deletes characters instead of refusing them,
  * so it is not set, and the result is checked: the mapping can make '/', '@' and the like. */
 static int to_alabels(const char *str, char **ret)
@@ -139,7 +134,7 @@ static int to_alabels(const char *str, char **ret)
 
     r = idn2_lookup_u8((const uint8_t *)str, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
     if (r != IDN2_OK)
-        return map_idn_error(r);
+        return r == IDN2_MALLOC ? XMPP_ERR_NOMEM : XMPP_ERR_JID;
     if (!copy_name((const char *)ascii, strlen((const char *)ascii), checked, &has_ace)) {
         idn2_free(ascii);
         return XMPP_ERR_JID;
@@ -183,7 +178,7 @@ static int prepare_idn(const char *str, char **ret, char **ret_ascii)
         return r;
     r = idn2_to_unicode_8z8z(ascii, &unicode, IDN2_NONTRANSITIONAL);
     if (r != IDN2_OK)
-        return map_idn_error(r);
+        return r == IDN2_MALLOC ? XMPP_ERR_NOMEM : XMPP_ERR_JID;
     r = to_alabels(unicode, &again);
     if (r < 0)
         return r;

@@ -167,7 +167,7 @@ int sasl_prep_password(const char *str, size_t len, struct secret **ret)
 
 int sasl_prep_name(const char *str, char **ret)
 {
-    struct secret *prepared;
+    struct secret *prepared = NULL;
     char *name;
     int r = sasl_prep_password(str, strlen(str), &prepared);
 

@@ -399,7 +399,7 @@ static int add_copy(xmpp_elem *parent, const xmpp_elem *src, xmpp_elem **ret)
 
 xmpp_elem *xmpp_elem_add_copy(xmpp_elem *parent, const xmpp_elem *src)
 {
-    xmpp_elem *child;
+    xmpp_elem *child = NULL;
     int r;
 
     if (check_open(parent) < 0)

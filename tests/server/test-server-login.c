@@ -175,6 +175,30 @@ static void test_wrong_password(void **state)
     xmpp_loop_unref(loop);
 }
 
+/* SASL-25: who has proved itself by SCRAM is not asked to take the password as it is */
+static void test_plain_after_scram(void **state)
+{
+    xmpp_loop *loop = peer_loop();
+    struct peer peer;
+
+    (void)state;
+    peer_init(&peer, loop, "alice", "secret", BY_STARTTLS);
+    assert_int_equal(xmpp_client_set_mechanisms(peer.client, "PLAIN"), XMPP_OK);
+    peer_login(&peer);
+    peer_logout(&peer);
+    peer_login(&peer);
+    peer_logout(&peer);
+    assert_int_equal(xmpp_client_set_mechanisms(peer.client, NULL), XMPP_OK);
+    peer_login(&peer);
+    check_login(&peer);
+    peer_logout(&peer);
+    assert_int_equal(xmpp_client_set_mechanisms(peer.client, "PLAIN"), XMPP_OK);
+    expect_failure(&peer, XMPP_ERR_AUTH, XMPP_PHASE_AUTHENTICATING);
+    assert_non_null(strstr(xmpp_error_get_text(peer.error), "stronger"));
+    peer_clear(&peer);
+    xmpp_loop_unref(loop);
+}
+
 static void test_unknown_user(void **state)
 {
     xmpp_loop *loop = peer_loop();
@@ -454,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_login_twice),
         cmocka_unit_test(test_login_with_resource),
         cmocka_unit_test(test_wrong_password),
+        cmocka_unit_test(test_plain_after_scram),
         cmocka_unit_test(test_unknown_user),
         cmocka_unit_test(test_untrusted_certificate),
         cmocka_unit_test(test_certificate_question),

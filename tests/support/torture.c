@@ -73,7 +73,8 @@ unsigned torture_count(void)
 
 static void complain(const char *what, unsigned n, bool persistent, int r, size_t before)
 {
-    fprintf(stderr, "torture: %s: allocation %u failing %s: result %d, blocks %zu before, %zu after\n",
+    fprintf(stderr,
+            "torture: %s: allocation %u failing %s: result %d, blocks %zu before, %zu after\n",
             what, n, persistent ? "from then on" : "once", r, before, torture_live_blocks());
     abort();
 }

@@ -651,6 +651,78 @@ static void check_refused(const struct tlspeer_options *options, const char *wor
     tlspair_free(&pair);
 }
 
+static unsigned get16(const uint8_t **pos)
+{
+    unsigned value = (unsigned)(*pos)[0] << 8 | (*pos)[1];
+
+    *pos += 2;
+    return value;
+}
+
+/* TLS 1.3; for TLS 1.2 an ephemeral key exchange with GCM, CCM or ChaCha20-Poly1305 */
+static bool is_good_suite(unsigned suite)
+{
+    static const unsigned good[] = {0x009E, 0x009F, 0xC02B, 0xC02C, 0xC02F, 0xC030, 0xC09E, 0xC09F,
+                                    0xC0A2, 0xC0A3, 0xC0AC, 0xC0AD, 0xC0AE, 0xC0AF, 0xC07C, 0xC07D,
+                                    0xC086, 0xC087, 0xC08A, 0xC08B, 0xCCA8, 0xCCA9, 0xCCAA, 0x1301,
+                                    0x1302, 0x1303, 0x1304, 0x1305, 0x00FF /* says that we are up to date */};
+
+    for (size_t i = 0; i < ARRAY_LEN(good); i++)
+        if (good[i] == suite)
+            return true;
+    return false;
+}
+
+static void check_hello_extension(unsigned type, const uint8_t *data, unsigned *versions)
+{
+    assert_int_not_equal(type, 35); /* TLS-13: session tickets */
+    assert_int_not_equal(type, 41); /* TLS-13: a session to resume */
+    assert_int_not_equal(type, 42); /* TLS-12: early data */
+    if (type != 43)
+        return;
+    /* TLS-09 */
+    for (unsigned left = *data++; left > 0; left -= 2) {
+        unsigned version = get16(&data);
+        assert_true(version == 0x0304 || version == 0x0303);
+        ++*versions;
+    }
+}
+
+/* What is not offered cannot be negotiated. */
+static void test_tls_client_hello(void **state)
+{
+    struct tlspair pair;
+    const uint8_t *pos;
+    const uint8_t *end;
+    unsigned versions = 0;
+
+    (void)state;
+    open_pair(&pair, NULL, CUT_NONE);
+    assert_int_equal(encode(&pair), XMPP_OK);
+    pos = buf_peek(&pair.wire_out);
+    assert_int_equal(pos[0], 22); /* handshake */
+    assert_int_equal(pos[5], 1); /* ClientHello */
+    pos += 5 + 4 + 2 + 32;
+    pos += 1 + *pos; /* an id that is made up: RFC 8446 D.4 */
+    for (unsigned left = get16(&pos); left > 0; left -= 2) {
+        unsigned suite = get16(&pos);
+        if (!is_good_suite(suite))
+            fail_msg("suite %04X", suite); /* TLS-11 */
+    }
+    assert_int_equal(get16(&pos), 0x0100); /* TLS-10: one method of compression, which is none */
+    unsigned len = get16(&pos);
+    for (end = pos + len; pos < end;) {
+        unsigned type = get16(&pos);
+        unsigned size = get16(&pos);
+        check_hello_extension(type, pos, &versions);
+        pos += size;
+    }
+    assert_ptr_equal(pos, end);
+    assert_int_equal(versions, 2);
+    assert_ptr_equal(pos, buf_peek(&pair.wire_out) + buf_len(&pair.wire_out));
+    tlspair_free(&pair);
+}
+
 static void test_tls_no_common_ground(void **state)
 {
     static const struct tlspeer_options tls11 = {.version = 11};
@@ -670,7 +742,7 @@ static void test_tls_no_common_ground(void **state)
                  "no common TLS version: server speaks at most TLS 1.1");
 }
 
-/* A server that answers every flight with something harmless. */
+/* SEC-16: a server that answers every flight with something harmless */
 static void test_tls_endless_handshake(void **state)
 {
     static const unsigned char hello_request[] = {0x16, 3, 3, 0, 4, 0, 0, 0, 0};
@@ -703,6 +775,28 @@ static void test_tls_endless_handshake(void **state)
 }
 
 /* Whatever is changed in the server's messages, the codec fails or waits; it neither breaks nor gives data. */
+/* SEC-16: one message of 16 MiB, in good records */
+static void test_tls_giant_handshake_message(void **state)
+{
+    static unsigned char record[5 + 16384] = {0x16, 3, 3, 0x40, 0, 2, 0xFF, 0xFF, 0xFF};
+    struct tlspair pair;
+    size_t total = 0;
+    int r = XMPP_OK;
+
+    (void)state;
+    open_pair(&pair, NULL, CUT_NONE);
+    assert_int_equal(encode(&pair), XMPP_OK);
+    while (r == XMPP_OK && total < 2 * LIMIT_TLS_HANDSHAKE_BYTES) {
+        put(&pair.wire_in, record, sizeof(record));
+        total += sizeof(record);
+        r = decode(&pair);
+        memset(record + 5, 0, 4);
+    }
+    assert_int_equal(r, XMPP_ERR_LIMIT);
+    assert_true(total <= LIMIT_TLS_HANDSHAKE_BYTES + sizeof(record));
+    tlspair_free(&pair);
+}
+
 static void test_tls_altered_handshake(void **state)
 {
     unsigned seed = 3;
@@ -983,8 +1077,10 @@ int main(void)
         cmocka_unit_test(test_tls_eof_is_truncation),
         cmocka_unit_test(test_tls_plain_text),
         cmocka_unit_test(test_tls_alerts),
+        cmocka_unit_test(test_tls_client_hello),
         cmocka_unit_test(test_tls_no_common_ground),
         cmocka_unit_test(test_tls_endless_handshake),
+        cmocka_unit_test(test_tls_giant_handshake_message),
         cmocka_unit_test(test_tls_altered_handshake),
         cmocka_unit_test(test_tls_altered_record),
         cmocka_unit_test(test_tls_alert_while_open),

@@ -133,7 +133,7 @@ static void test_parse_rfc7622_legal(void **state)
     accepts("juliet@example.com/foo", "juliet", "example.com", "foo");
     accepts("juliet@example.com/foo bar", "juliet", "example.com", "foo bar");
     accepts("juliet@example.com/foo@bar", "juliet", "example.com", "foo@bar");
-    accepts("foo\\20bar@example.com", "foo\\20bar", "example.com", NULL); /* JID-15 */
+    accepts("foo\\20bar@example.com", "foo\\20bar", "example.com", NULL); /* JID-15, SEC-25 */
     accepts("fussball@example.com", "fussball", "example.com", NULL);
     accepts("fu\u00DFball@example.com", "fu\u00DFball", "example.com", NULL);
     accepts("\u03C0@example.com", "\u03C0", "example.com", NULL);
@@ -228,7 +228,7 @@ static void test_parse_enforces(void **state)
 static void test_parse_invalid_utf8(void **state)
 {
     (void)state;
-    /* JID-19 */
+    /* JID-19, SEC-20 */
     refuses("a\xC0\x80@b");
     refuses("a\xFF@b");
     refuses("a@b\xED\xA0\x80");
@@ -389,6 +389,12 @@ static void test_parse_lenient_keeps_refused_parts(void **state)
     keeps("a b@c");
     keeps("u@exa mple/x");
     keeps("u@[fe80::1%eth0]");
+    /* JID-01, however often the separator comes */
+    assert_int_equal(jid_parse_lenient(&jid, "a@b@c/d/e@f", 11), XMPP_OK);
+    assert_string_equal(xmpp_jid_get_local(jid), "a");
+    assert_string_equal(xmpp_jid_get_domain(jid), "b@c");
+    assert_string_equal(xmpp_jid_get_resource(jid), "d/e@f");
+    jid = xmpp_jid_unref(jid);
     /* the other parts are enforced as always */
     assert_int_equal(jid_parse_lenient(&jid, "Juliet@Example.COM/\u00AD\u212B", 24), XMPP_OK);
     assert_string_equal(xmpp_jid_get_str(jid), "juliet@example.com/\u00AD\u212B");
@@ -503,7 +509,8 @@ static void test_ascii_domain(void **state)
 
 static void test_compare(void **state)
 {
-    static const char *const sorted[] = {"a@b", "a@b/B", "a@b/a", "a@c", "b", "b@a", "\u00E4@b"};
+    static const char *const sorted[] = {"a@b", "a@b/B", "a@b/a", "a@b/b",
+                                         "a@c", "b",     "b@a",   "\u00E4@b"};
     xmpp_jid *jids[ARRAY_LEN(sorted)];
 
     (void)state;
@@ -518,8 +525,8 @@ static void test_compare(void **state)
     }
     assert_true(xmpp_jid_equal_bare(jids[0], jids[1]));
     assert_true(xmpp_jid_equal_bare(jids[1], jids[2]));
-    assert_false(xmpp_jid_equal_bare(jids[0], jids[3]));
-    assert_false(xmpp_jid_equal_bare(jids[4], jids[5]));
+    assert_false(xmpp_jid_equal_bare(jids[0], jids[4]));
+    assert_false(xmpp_jid_equal_bare(jids[5], jids[6]));
     assert_int_equal(xmpp_jid_compare(NULL, NULL), 0);
     assert_true(xmpp_jid_compare(NULL, jids[0]) < 0);
     assert_true(xmpp_jid_compare(jids[0], NULL) > 0);

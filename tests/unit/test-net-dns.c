@@ -110,7 +110,7 @@ static void ask(const char *name, struct answer *answer)
     xmpp_loop_unref(loop);
 }
 
-/* DNS-01: the records as they came; order and weights are the caller's */
+/* The records as they came; order and weights are the caller's */
 static void test_srv_records_in_wire_order(void **state)
 {
     struct answer answer;

@@ -359,7 +359,7 @@ static void test_race_trailing_dot(void **state)
     close(fd);
 }
 
-/* RFC 8305 section 5: 250 ms after the one that hangs */
+/* DNS-08, RFC 8305 section 5: 250 ms after the one that hangs */
 static void test_race_staggered_past_a_black_hole(void **state)
 {
     uint16_t port = 0;
@@ -420,7 +420,7 @@ static void test_race_connect_times_out(void **state)
     close(fd);
 }
 
-/* RFC 8305 section 4: the families of a target alternate, IPv6 first. Both answers must be there when the first
+/* DNS-08, RFC 8305 section 4: the families of a target alternate, IPv6 first. Both answers must be there when the first
  * attempt begins: on a busy machine not at the first try. */
 static void test_race_families_alternate(void **state)
 {

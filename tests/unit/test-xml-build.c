@@ -149,7 +149,7 @@ static void test_elem_add_text_bad(void **state)
         xmpp_elem_unref(elem);
     }
     elem = must_create(NS_CLIENT, "iq");
-    assert_int_equal(xmpp_elem_add_text_len(elem, "a\0b", 3), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_elem_add_text_len(elem, "a\0b", 3), XMPP_ERR_INVAL); /* SEC-20 */
     xmpp_elem_unref(elem);
     elem = must_create(NS_CLIENT, "iq");
     assert_int_equal(xmpp_elem_add_text(elem, NULL), XMPP_ERR_INVAL);

@@ -458,8 +458,8 @@ static void test_parse_feed_opens_nothing(void **state)
         "<!DOCTYPE s [<!ENTITY % x SYSTEM 'http://127.0.0.1:1/'>%x;]><s><a>&x;</a>",
         "<?xml-stylesheet href='file:///etc/hostname'?><s>",
         "<s><a xmlns:x='http://www.w3.org/2001/XInclude'><x:include href='/etc/hostname'/></a>",
-        "<s><a xmlns:i='http://www.w3.org/2001/XMLSchema-instance' "
-        "i:schemaLocation='urn:a file:///etc/hostname'/>",
+        ("<s><a xmlns:i='http://www.w3.org/2001/XMLSchema-instance' "
+         "i:schemaLocation='urn:a file:///etc/hostname'/>"),
     };
     xmlExternalEntityLoader loader = xmlGetExternalEntityLoader();
 

@@ -249,7 +249,7 @@ static xmpp_elem *generate(uint64_t *seed)
     return root;
 }
 
-/* XML-06: whatever was built is well-formed when it is written, and reads as what it was. */
+/* XML-06, XML-01: whatever was built is well-formed when it is written, and reads as what it was. */
 static void test_elem_to_xml_reads_the_same(void **state)
 {
     uint64_t seed = 1;
