@@ -222,6 +222,69 @@ XMPP_API int xmpp_loop_add_timer(xmpp_loop *loop, xmpp_slot **ret_slot, uint64_t
                                  uint64_t interval_us, xmpp_task_fn fn, void *user_data,
                                  xmpp_destroy_fn destroy);
 
+/** What a descriptor is ready for. Bits. */
+enum xmpp_io {
+    XMPP_IO_READ = 1, /**< reading does not block: data, a connection to accept, the end */
+    XMPP_IO_WRITE = 2, /**< writing does not block */
+    XMPP_IO_HANGUP = 4 /**< the peer is gone, or an error waits; reported without being asked for */
+};
+
+/**
+ * A descriptor is ready.
+ *
+ * With #XMPP_IO_HANGUP come all events that were asked for: reading and writing tell what happened.
+ *
+ * @param loop       the loop that watches it
+ * @param fd         the descriptor
+ * @param events     bits of enum xmpp_io; expect unknown ones
+ * @param user_data  as registered
+ */
+typedef void (*xmpp_io_fn)(xmpp_loop *loop, int fd, int events, void *user_data);
+
+/**
+ * Watch a descriptor of the application: a socket, a pipe, a terminal.
+ *
+ * The function is called in every dispatch as long as the descriptor stays ready (level-triggered): it reads or
+ * writes, or changes what it waits for with xmpp_loop_set_io_events(). After a hang-up it cancels.
+ *
+ * The descriptor stays the application's, and is to be closed only after the registration has ended. One that was
+ * closed before is not reported any more; should its number be in use again by then, the end of this registration
+ * can end that of the new descriptor. A descriptor can be watched once: dup() makes a second one.
+ *
+ * @param loop       loop thread only
+ * @param ret_slot   [out, optional] new reference; cancelling it ends the registration. NULL: it lives with the loop
+ * @param fd         open, should be non-blocking; not a regular file
+ * @param events     #XMPP_IO_READ, #XMPP_IO_WRITE or both
+ * @param fn         runs from the loop; not NULL
+ * @param user_data  passed to fn
+ * @param destroy    [optional] runs once after the last use of user_data; not when this call fails
+ *
+ * @retval XMPP_OK          watched
+ * @retval XMPP_ERR_INVAL   loop or fn is NULL; fd is negative; no event, or one that cannot be asked for
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_SYSTEM  not open, cannot be watched, or is watched already; see errno (EBADF, EPERM, EEXIST)
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
+ * @since 0.1
+ */
+XMPP_API int xmpp_loop_add_io(xmpp_loop *loop, xmpp_slot **ret_slot, int fd, int events,
+                              xmpp_io_fn fn, void *user_data, xmpp_destroy_fn destroy);
+
+/**
+ * Change what a watched descriptor is waited for.
+ *
+ * @param loop    loop thread only
+ * @param slot    of xmpp_loop_add_io() on this loop; may be the one whose function is running
+ * @param events  #XMPP_IO_READ, #XMPP_IO_WRITE, both, or 0: nothing is reported, hang-ups neither
+ *
+ * @retval XMPP_OK          changed
+ * @retval XMPP_ERR_INVAL   an argument is NULL; the slot is another loop's or of another kind; unknown events
+ * @retval XMPP_ERR_STATE   the registration has ended
+ * @retval XMPP_ERR_SYSTEM  the descriptor was closed, see errno
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
+ * @since 0.1
+ */
+XMPP_API int xmpp_loop_set_io_events(xmpp_loop *loop, xmpp_slot *slot, int events);
+
 /**
  * Get the loop's time: CLOCK_MONOTONIC. In a callback it is the time at which the dispatch began.
  *

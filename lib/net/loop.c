@@ -77,6 +77,7 @@ static void loop_destroy(xmpp_loop *loop)
 {
     post_clear(loop);
     timer_clear_floating(loop);
+    io_clear_floating(loop);
     while (!list_is_empty(&loop->tasks))
         list_remove(loop->tasks.next);
     while (!list_is_empty(&loop->ready))
@@ -133,6 +134,7 @@ int xmpp_loop_create(xmpp_loop **ret)
     list_init(&loop->ready);
     list_init(&loop->tasks);
     list_init(&loop->floating);
+    list_init(&loop->floating_io);
     heap_init(&loop->timers);
     loop->armed_us = UINT64_MAX;
     log_init(&loop->log);

@@ -55,6 +55,7 @@ struct xmpp_loop {
     struct list tasks; /* struct net_task */
     struct heap timers; /* struct net_timer */
     struct list floating; /* timer slots without a handle: they live as long as the loop */
+    struct list floating_io; /* struct io_slot, likewise */
     uint64_t armed_us; /* what the timerfd holds; UINT64_MAX: nothing */
     struct post_queue posts;
     struct log log;
@@ -85,6 +86,9 @@ int post_run(xmpp_loop *loop); /* how many ran */
 bool post_is_pending(const xmpp_loop *loop); /* something was taken and has not run */
 void post_run_deferred(xmpp_loop *loop); /* outside a turn */
 void post_defer(struct owner *owner, struct owner_task *task);
+
+/* --- io.c --- */
+void io_clear_floating(xmpp_loop *loop);
 
 /* --- timer.c --- */
 int timer_run(xmpp_loop *loop); /* how many ran */
