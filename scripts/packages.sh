@@ -5,8 +5,11 @@ packages_build="gcc libc6-dev meson ninja-build pkg-config libxml2-dev libgnutls
 libunistring-dev libsasl2-dev libc-ares-dev"
 packages_servers="prosody gnutls-bin python3-dnslib util-linux"
 packages_tests="g++ clang-14 libclang-rt-14-dev valgrind libcmocka-dev libsasl2-modules \
-libglib2.0-dev libuv1-dev libevent-dev clang-format-14 doxygen binutils"
+libglib2.0-dev libuv1-dev libevent-dev clang-format-14 doxygen binutils \
+liblzma-dev zlib1g-dev"
 packages_checks="clang-tidy-14 cppcheck codespell abigail-tools gcovr"
+packages_bench="g++ libstrophe-dev libgloox-dev libloudmouth1-dev gnuplot-nox valgrind gnutls-bin \
+openssl ca-certificates"
 
 # ensure_packages NAME...
 ensure_packages() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Everything is formatted as clang-format does it with the project's settings.
 
-usage: check-format.py SOURCE-ROOT [CLANG-FORMAT]
+usage: check-format.py SOURCE-ROOT
 
 Exit status 77 (skipped) without clang-format.
 """
@@ -14,11 +14,12 @@ import sys
 
 def main():
     root = pathlib.Path(sys.argv[1]).resolve()
-    program = shutil.which(sys.argv[2] if len(sys.argv) > 2 else 'clang-format')
+    # other versions format otherwise
+    program = shutil.which('clang-format-14') or shutil.which('clang-format')
     if not program:
         print('clang-format is missing')
         return 77
-    files = [str(path.relative_to(root)) for folder in ('lib', 'include', 'examples', 'tests')
+    files = [str(path.relative_to(root)) for folder in ('lib', 'testlib', 'include', 'examples', 'tests')
              for path in sorted((root / folder).rglob('*.[ch]'))]
     if not files:
         print('no files found')
