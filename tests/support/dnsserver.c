@@ -12,7 +12,7 @@ static void run_script(const int in[2], const int out[2], const char *zone, bool
 
     dup2(in[0], 0);
     dup2(out[1], 1);
-    execl("/usr/bin/python3", "python3", script ? script : "../support/dns.py", zone,
+    execl("/usr/bin/python3", "/usr/bin/python3", script ? script : "../support/dns.py", zone,
           log ? "--log" : NULL, (char *)NULL);
     _exit(127);
 }

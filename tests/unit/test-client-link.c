@@ -893,12 +893,13 @@ static void test_redirect(void **state)
     assert_int_equal(hosts[0].accepted + hosts[1].accepted, 6);
 
     /* CORE-21: not before TLS */
-    hosts[0].accepted = 0;
+    hosts[0].accepted = hosts[1].accepted = 0;
     hosts[0].options.no_tls = true;
     assert_int_equal(xmpp_client_connect(seen.client), XMPP_OK);
     run_until_idle();
     assert_int_equal(seen.code, XMPP_ERR_STREAM);
     assert_int_equal(hosts[0].accepted, 1);
+    assert_int_equal(hosts[1].accepted, 0);
 }
 
 /* --- out of memory --- */
