@@ -28,8 +28,18 @@ struct parse {
     bool started;
 };
 
+/* libxml2 keeps text back until it knows what follows, or has much of it. Before a failure it gets to see the text in
+ * front of it, so that what is wrong there comes first, however the input was cut. */
+static void flush_text(struct parse *p)
+{
+    if (p->scan.state == SCAN_CDATA)
+        sax_feed(&p->sax, "]]>", 3);
+    sax_feed(&p->sax, "<", 1);
+}
+
 static void fail_scan(struct parse *p)
 {
+    flush_text(p);
     switch (p->scan.fault) {
     case SCAN_OK:
         break;
@@ -118,6 +128,7 @@ static void fail_chars(struct parse *p, enum chars_fault fault, char c)
 {
     /* RFC 6120 4.9.3.22 covers what violates UTF-8; NUL among the first bytes is one of the wider
      * encodings */
+    flush_text(p);
     if (fault == CHARS_NOT_UTF8)
         sax_fail(&p->sax, XMPP_ERR_XML, "unsupported-encoding", "not valid UTF-8");
     else if (c == '\0' && p->scan.pos < 4)

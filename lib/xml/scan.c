@@ -220,6 +220,25 @@ static bool must_stop(const struct scan *scan, enum scan_stop stop)
     return (stop == SCAN_STOP_TAG && scan->at_tag) || (stop == SCAN_STOP_EVENT && scan->at_event);
 }
 
+/* An element that is not finished is too long with the first byte above the limit, however the input is cut: what is
+ * wrong behind it must not be seen. Goes back to that byte, over all but the first of the last n bytes at most. Returns
+ * over how many. */
+static size_t check_length(struct scan *scan, const struct parse_limits *limits, size_t n)
+{
+    uint64_t len = scan->pos - scan->elem_at;
+    uint64_t behind;
+
+    if (scan->depth < scan->base || (scan->depth == scan->base && !scan_is_in_tag(scan)) ||
+        len <= limits->max_elem_bytes)
+        return 0;
+    scan->fault = SCAN_ELEM_TOO_LONG;
+    behind = len - limits->max_elem_bytes - 1;
+    if (behind >= n) /* the limit was lowered meanwhile */
+        behind = n - 1;
+    scan->pos -= behind;
+    return (size_t)behind;
+}
+
 size_t scan_run(struct scan *scan, const struct parse_limits *limits, const char *data, size_t len,
                 enum scan_stop stop)
 {
@@ -228,14 +247,14 @@ size_t scan_run(struct scan *scan, const struct parse_limits *limits, const char
     while (i < len && scan->fault == SCAN_OK) {
         size_t n = skip(scan, data + i, len - i);
 
-        scan->pos += n;
-        i += n;
         if (n > 0) {
             scan->at_event = false;
             scan->at_tag = false;
+            scan->pos += n;
+            n -= check_length(scan, limits, n);
+            i += n;
+            continue;
         }
-        if (i == len)
-            break;
         scan->at_event = false;
         scan->at_tag = false;
         take_byte(scan, limits, data[i]);
@@ -243,13 +262,9 @@ size_t scan_run(struct scan *scan, const struct parse_limits *limits, const char
             return i;
         scan->pos++;
         i++;
+        (void)check_length(scan, limits, 1); /* goes back over none */
         if (must_stop(scan, stop))
             return i;
     }
-    /* an element that is not finished yet */
-    if (scan->fault == SCAN_OK &&
-        (scan->depth > scan->base || (scan->depth == scan->base && scan_is_in_tag(scan))) &&
-        scan->pos - scan->elem_at > limits->max_elem_bytes)
-        scan->fault = SCAN_ELEM_TOO_LONG;
     return i;
 }

@@ -16,7 +16,7 @@
 
 #define CHALLENGE 0xff
 #define SUCCESS   0xfe
-#define WORK_MAX  40
+#define WORK_MAX  20 /* slices of PBKDF2 */
 #define WORDS_MAX 40
 
 enum {
@@ -60,6 +60,13 @@ static const struct {
     {"NTLM", &sasl_cyrus_ops},
 };
 #define MECHANISMS (sizeof mechanisms / sizeof *mechanisms)
+
+/* The plugin for DIGEST-MD5 in libsasl2 2.1.28 loses a copy of what a challenge says twice. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libdigestmd5";
+}
 
 struct words {
     char *text;

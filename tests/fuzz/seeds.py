@@ -70,6 +70,7 @@ def make_parse(streams, folder):
         'declaration': "<?xml version='1.0' encoding='UTF-8' standalone='yes'?><s/>",
         'characters': '<s>\n<b\u00fc \u00e9="\U0001f600">\u0085\u2028\ud7ff\ufffd</b\u00fc></s>',
         'long-tag': '<s><a b="' + 'x' * 9000 + '"/><c/></s>',
+        'quotes': """<s a='">' b="'>"><c d='/>"'/></s>""",
         'undeclare': "<s xmlns='a'><b xmlns=''><c/></b></s>",
     }
     for name, text in vectors.items():
@@ -83,6 +84,12 @@ def make_jid(folder):
         match = re.fullmatch(r'(?:([^@/]*)@)?([^/]*)(?:/(.*))?', jid, flags=re.S)
         if match:
             write(folder, f'compose-{number}', '\0'.join(part or '' for part in match.groups()))
+    # 1023 bytes of each part; lower case and NFC change the length
+    host = '.'.join(['a' * 50] * 20)
+    for number, (local, resource) in enumerate([('a' * 1023, 'b' * 1023), ('a' * 1024, 'b'), ('a', 'b' * 1024),
+                                                ('a' * 1020 + '\u0130', 'b'), ('a', 'b' * 1020 + 'a\u0301\u00a0')]):
+        write(folder, f'long-{number}', f'{local}@{host}/{resource}')
+        write(folder, f'long-compose-{number}', '\0'.join((local, 'a', resource)))
 
 
 def make_write(folder):
@@ -244,7 +251,8 @@ def make_cert(program, folder):
     good = (folder / 'good').read_bytes()[5:]
     for bit in range(1, 23, 3):
         write(folder, f'status-{bit}', struct.pack('>I', 7 << bit) + b'\0' + good)
-    for number, text in enumerate([b'a.example', b'a\0b', b'\xff\xfe', 'b\u202ec\u0085'.encode(), b'x\nSHA-256: 00', b'']):
+    for number, text in enumerate([b'a.example', b'a\0b', b'\xff\xfe', 'b\u202ec\u0085'.encode(), b'x\nSHA-256: 0',
+                                   b'']):
         write(folder, f'subject-{number}', bytes([0, 0, 0, 0, 16]) + text)
 
 

@@ -40,6 +40,9 @@ void talk_event(struct talk *talk, int kind, xmpp_elem *elem, xmpp_error *error)
     CHECK(!talk->ended);
     CHECK((elem != NULL) == (kind == XMPP_EV_STANZA));
     CHECK((error != NULL) == (kind == XMPP_EV_FAILED));
+    if (talk->event_count < sizeof talk->events - 1)
+        talk->events[talk->event_count] = (char)('0' + kind);
+    talk->event_count++;
     switch (kind) {
     case XMPP_EV_READY:
         CHECK(!talk->was_ready);
@@ -52,7 +55,10 @@ void talk_event(struct talk *talk, int kind, xmpp_elem *elem, xmpp_error *error)
         break;
     case XMPP_EV_FAILED:
         check_error(error);
-        talk->failed = true;
+        talk->code = xmpp_error_get_code(error);
+        if (xmpp_error_get_condition(error))
+            snprintf(talk->condition, sizeof talk->condition, "%s",
+                     xmpp_error_get_condition(error));
         talk->ended = true;
         break;
     case XMPP_EV_CLOSED:
@@ -104,6 +110,13 @@ void talk_check(const struct talk *talk, bool cut)
     CHECK(!talk->out || strlen(talk->out) == talk->out_len);
 }
 
+bool talk_equal(const struct talk *a, const struct talk *b)
+{
+    return a->out_len == b->out_len && (a->out_len == 0 || !memcmp(a->out, b->out, a->out_len)) &&
+           a->event_count == b->event_count && !strcmp(a->events, b->events) &&
+           a->code == b->code && !strcmp(a->condition, b->condition);
+}
+
 void talk_clear(struct talk *talk)
 {
     free(talk->out);
@@ -112,7 +125,7 @@ void talk_clear(struct talk *talk)
 
 static const char *big_text(void)
 {
-    static char text[9000];
+    static char text[600];
 
     if (!*text)
         memset(text, '<', sizeof text - 1); /* four bytes each when it is written */

@@ -11,9 +11,12 @@ struct talk {
     size_t out_len;
     size_t out_cap;
     bool ended; /* CLOSED or FAILED was told */
-    bool failed;
     bool was_ready;
     unsigned stanzas;
+    char events[256]; /* the first ones: a digit each, enum xmpp_stream_event */
+    size_t event_count;
+    int code; /* of FAILED */
+    char condition[64];
 };
 
 void talk_out(struct talk *talk, const void *data, size_t len);
@@ -21,6 +24,8 @@ void talk_out(struct talk *talk, const void *data, size_t len);
 void talk_event(struct talk *talk, int kind, xmpp_elem *elem, xmpp_error *error);
 /* All that was said is XML, header by header. cut: the last bytes may be missing. */
 void talk_check(const struct talk *talk, bool cut);
+/* The same was said and told. */
+bool talk_equal(const struct talk *a, const struct talk *b);
 void talk_clear(struct talk *talk);
 
 /* Something to send; not all of it is acceptable. */

@@ -596,11 +596,34 @@ static void test_parse_feed_too_long(void **state)
     expect(&small, repeat("<s><a>", "<b/>", 30, "</a></s>"), XMPP_ERR_LIMIT, "policy-violation");
     expect(&small, repeat("<s><a><![CDATA[", "x", 120, "]]></a></s>"), XMPP_ERR_LIMIT,
            "policy-violation");
+    /* to the byte: what is wrong behind the limit is not seen, in one piece either */
+    expect(&small, repeat("<s><a>", "x", 110, "<b'<"), XMPP_ERR_LIMIT, "policy-violation");
+    expect(&small, repeat("<s><a>", "x", 110, "<b c></a></s>"), XMPP_ERR_LIMIT, "policy-violation");
+    expect(&small, repeat("<s><a>", "x", 98, "]]>"), XMPP_ERR_LIMIT, "policy-violation");
+    expect(&small, repeat("<s><a>", "<b/>", 24, "<b'<"), XMPP_ERR_LIMIT, "policy-violation");
+    expect(&small, repeat("<s><a>", "<b/>", 23, "<b<"), XMPP_ERR_XML, "not-well-formed");
     /* the limit is for one element, not for the stream */
     expect(&small, repeat("<s>", "<a>xxxxxxxxxxx</a>  ", 50, "</s>"), XMPP_OK, "");
     expect(&small, repeat("<s>", " ", 500, "</s>"), XMPP_OK, "");
     xml = repeat("<s><a>", "&amp;", LIMIT_STANZA_BYTES / 5, "</a>");
     expect(&defaults, xml, XMPP_ERR_LIMIT, "policy-violation");
+}
+
+/* Text in front of a failure is judged first, however much of it libxml2 keeps back. */
+static void test_parse_feed_text_before_failure(void **state)
+{
+    struct outcome outcome;
+
+    (void)state;
+    expect(&small, repeat("<s><a>&nbsp;", "x", 20, "<<"), XMPP_ERR_XML, "restricted-xml");
+    expect(&small, repeat("<s><a>", "x", 60, "&nbsp;\001"), XMPP_ERR_XML, "restricted-xml");
+    expect(&small, repeat("<s>", "x", 320, "&nbsp;x]]>"), XMPP_ERR_XML, "restricted-xml");
+    expect(&small, repeat("<s>", "x", 320, "\200"), XMPP_ERR_XML, "unsupported-encoding");
+    expect(&small, repeat("<s>", "x", 1, "<<"), XMPP_ERR_XML, "not-well-formed");
+    expect(&small, repeat("<s><![CDATA[", "x", 1, "\001"), XMPP_ERR_XML, "not-well-formed");
+    run(&outcome, "<s>x<<", 6);
+    assert_string_equal(events_of(&outcome), "OPEN <s/>\nTEXT\n");
+    outcome_clear(&outcome);
 }
 
 static void test_parse_feed_tag_too_long(void **state)
@@ -1092,6 +1115,7 @@ int main(void)
         cmocka_unit_test(test_parse_feed_long_text),
         cmocka_unit_test(test_parse_feed_too_deep),
         cmocka_unit_test(test_parse_feed_too_long),
+        cmocka_unit_test(test_parse_feed_text_before_failure),
         cmocka_unit_test(test_parse_feed_tag_too_long),
         cmocka_unit_test(test_parse_feed_too_many_attrs),
         cmocka_unit_test(test_parse_feed_long_tag_byte_by_byte),

@@ -109,6 +109,12 @@ static void test_scan_run_limits(void **state)
     assert_int_equal(scan.fault, SCAN_OK);
     (void)scan_run(&scan, &limits, xml + 1003, 1, SCAN_STOP_NEVER);
     assert_int_equal(scan.fault, SCAN_ELEM_TOO_LONG);
+
+    /* no byte behind the first one above the limit is looked at */
+    scan_init(&scan, 1);
+    assert_int_equal(scan_run(&scan, &limits, xml, sizeof xml, SCAN_STOP_NEVER), 1004);
+    assert_int_equal(scan.fault, SCAN_ELEM_TOO_LONG);
+    assert_int_equal(scan.pos, 1004);
 }
 
 int main(void)
