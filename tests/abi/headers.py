@@ -73,8 +73,15 @@ def parse(path):
     return functions
 
 
-def all_functions(root):
-    return [f for path in public_headers(root) for f in parse(path)]
+# headers of libraries other than libxmpp, below include/xmpp
+OTHERS = {'test.h': 'libxmpp-test'}
+MAPS = {'libxmpp': 'lib/libxmpp.map', 'libxmpp-test': 'testlib/libxmpp-test.map'}
+
+
+def all_functions(root, library=None):
+    """Of one library, or of all."""
+    return [f for path in public_headers(root)
+            if library in (None, OTHERS.get(path.name, 'libxmpp')) for f in parse(path)]
 
 
 def project_version(root):

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Headers, version script, exported symbols and documentation name the same set of functions.
 
-usage: check-api.py SOURCE-ROOT [LIBRARY [NM]]
+usage: check-api.py SOURCE-ROOT [LIBXMPP LIBXMPP-TEST [NM]]
 
-Without LIBRARY the exported symbols are not looked at.
+Without the libraries the exported symbols are not looked at.
 """
 
+import itertools
 import pathlib
 import re
 import subprocess
@@ -33,15 +34,15 @@ def compare(what_a, a, what_b, b):
             [f'{name}: in {what_b}, not in {what_a}' for name in sorted(b - a)])
 
 
-def check_map(root, declared):
+def check_map(root, name, declared):
     complaints = []
     listed = []
-    for node, symbols in headers.read_map(root / 'lib' / 'libxmpp.map'):
-        complaints += [f'lib/libxmpp.map: {node}: wildcard {s}' for s in symbols if '*' in s]
+    for node, symbols in headers.read_map(root / name):
+        complaints += [f'{name}: {node}: wildcard {s}' for s in symbols if '*' in s]
         listed += symbols
-    complaints += [f'lib/libxmpp.map: {s} is listed twice'
+    complaints += [f'{name}: {s} is listed twice'
                    for s in sorted({s for s in listed if listed.count(s) > 1})]
-    return complaints + compare('lib/libxmpp.map', set(listed), 'the headers', declared)
+    return complaints + compare(name, set(listed), 'the headers', declared)
 
 
 def check_foreign(root, declared):
@@ -102,11 +103,13 @@ def main():
         complaints += check_header(path)
     for function in functions:
         complaints += check_doc(function)
-    complaints += check_map(root, declared)
     complaints += check_foreign(root, declared)
-    if len(sys.argv) > 2:
-        nm = sys.argv[3] if len(sys.argv) > 3 else 'nm'
-        complaints += compare('the library', exported(nm, sys.argv[2]), 'the headers', declared)
+    nm = sys.argv[4] if len(sys.argv) > 4 else 'nm'
+    for library, built in itertools.zip_longest(headers.MAPS, sys.argv[2:4]):
+        own = {f.name for f in headers.all_functions(root, library)}
+        complaints += check_map(root, headers.MAPS[library], own)
+        if built:
+            complaints += compare(library, exported(nm, built), 'the headers', own)
     if not functions:
         complaints.append('no public functions found')
     for complaint in complaints:

@@ -115,7 +115,7 @@ def main():
     root = pathlib.Path(sys.argv[1]).resolve()
     complaints = []
     count = 0
-    for folder in ('lib', 'include', 'examples', 'tests'):
+    for folder in ('lib', 'testlib', 'include', 'examples', 'tests'):
         for path in sorted((root / folder).rglob('*.[ch]')):
             complaints += check_file(root, path)
             count += 1

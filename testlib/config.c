@@ -1,0 +1,252 @@
+#include "tst.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* NULL frees; false: no memory, nothing has changed */
+static bool replace(char **str, const char *fresh)
+{
+    char *copy = fresh ? strdup(fresh) : NULL;
+
+    if (fresh && !copy)
+        return false;
+    free(*str);
+    *str = copy;
+    return true;
+}
+
+static bool is_ascii(const char *str)
+{
+    for (; *str; str++)
+        if ((unsigned char)*str >= 0x80)
+            return false;
+    return true;
+}
+
+int xmpp_test_server_set_domain(xmpp_test_server *server, const char *domain)
+{
+    xmpp_jid *jid;
+    int r;
+
+    if (!server || !domain || !is_ascii(domain))
+        return XMPP_ERR_INVAL;
+    if (server->conn_count > 0)
+        return XMPP_ERR_STATE;
+    r = xmpp_jid_compose(&jid, NULL, domain, NULL);
+    if (r < 0)
+        return r == XMPP_ERR_NOMEM ? r : XMPP_ERR_INVAL;
+    r = replace(&server->domain, xmpp_jid_get_domain(jid)) ? XMPP_OK : XMPP_ERR_NOMEM;
+    xmpp_jid_unref(jid);
+    if (r >= 0)
+        tst_certs_forget(&server->certs);
+    return r;
+}
+
+static struct tst_account *find_account(const xmpp_test_server *server, const char *user)
+{
+    struct tst_account *account = server->accounts;
+
+    while (account && strcmp(account->user, user) != 0)
+        account = account->next;
+    return account;
+}
+
+const char *tst_server_password(const xmpp_test_server *server, const char *user)
+{
+    const struct tst_account *account = find_account(server, user);
+
+    return account ? account->password : NULL;
+}
+
+int xmpp_test_server_add_account(xmpp_test_server *server, const char *user, const char *password)
+{
+    struct tst_account *account;
+    xmpp_jid *jid;
+    int r;
+
+    if (!server || !user || !password || !*password)
+        return XMPP_ERR_INVAL;
+    r = xmpp_jid_compose(&jid, user, server->domain, NULL);
+    if (r < 0)
+        return r == XMPP_ERR_NOMEM ? r : XMPP_ERR_INVAL;
+    user = xmpp_jid_get_local(jid);
+    account = find_account(server, user);
+    if (account) {
+        r = replace(&account->password, password) ? XMPP_OK : XMPP_ERR_NOMEM;
+        xmpp_jid_unref(jid);
+        return r;
+    }
+    account = calloc(1, sizeof *account);
+    if (!account || !replace(&account->user, user) || !replace(&account->password, password)) {
+        free(account ? account->user : NULL);
+        free(account);
+        xmpp_jid_unref(jid);
+        return XMPP_ERR_NOMEM;
+    }
+    account->next = server->accounts;
+    server->accounts = account;
+    xmpp_jid_unref(jid);
+    return XMPP_OK;
+}
+
+/* Names that can stand in an attribute. */
+static bool is_word_list(const char *words)
+{
+    return words[strspn(words, " -_.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                               "abcdefghijklmnopqrstuvwxyz")] == '\0';
+}
+
+int xmpp_test_server_set_mechanisms(xmpp_test_server *server, const char *mechanisms)
+{
+    if (!server || (mechanisms && !is_word_list(mechanisms)))
+        return XMPP_ERR_INVAL;
+    return replace(&server->mechanisms, mechanisms) ? XMPP_OK : XMPP_ERR_NOMEM;
+}
+
+int xmpp_test_server_set_channel_bindings(xmpp_test_server *server, const char *types)
+{
+    if (!server || (types && !is_word_list(types)))
+        return XMPP_ERR_INVAL;
+    return replace(&server->bindings, types) ? XMPP_OK : XMPP_ERR_NOMEM;
+}
+
+int xmpp_test_server_set_tls_version(xmpp_test_server *server, int version)
+{
+    if (!server || (version != 0 && version != 0x0303 && version != 0x0304))
+        return XMPP_ERR_INVAL;
+    server->tls_version = version;
+    return XMPP_OK;
+}
+
+int xmpp_test_server_set_cert(xmpp_test_server *server, int cert)
+{
+    if (!server || cert < XMPP_TEST_CERT_GOOD || cert >= TST_CERTS)
+        return XMPP_ERR_INVAL;
+    server->cert = cert;
+    return XMPP_OK;
+}
+
+int xmpp_test_server_set_fault(xmpp_test_server *server, int fault, int64_t value)
+{
+    if (!server || fault <= 0 || fault >= TST_FAULTS)
+        return XMPP_ERR_INVAL;
+    server->faults[fault] = value < 0 ? -1 : value;
+    return XMPP_OK;
+}
+
+int xmpp_test_server_fail_at(xmpp_test_server *server, int point, int action, const char *text)
+{
+    if (!server || point <= 0 || point >= TST_POINTS || action < 0 || action > XMPP_TEST_SEND ||
+        (action == XMPP_TEST_SEND && !text))
+        return XMPP_ERR_INVAL;
+    if (!replace(&server->plans[point].text, text))
+        return XMPP_ERR_NOMEM;
+    server->plans[point].action = action;
+    return XMPP_OK;
+}
+
+int xmpp_test_server_clear_faults(xmpp_test_server *server)
+{
+    if (!server)
+        return XMPP_ERR_INVAL;
+    for (int i = 0; i < TST_FAULTS; i++)
+        server->faults[i] = -1;
+    for (int i = 0; i < TST_POINTS; i++) {
+        server->plans[i].action = 0;
+        (void)replace(&server->plans[i].text, NULL);
+    }
+    return XMPP_OK;
+}
+
+const char *xmpp_test_server_get_trust_file(const xmpp_test_server *server)
+{
+    return server ? server->certs.path : NULL;
+}
+
+int xmpp_test_server_configure_client(xmpp_test_server *server, xmpp_client *client, int transport,
+                                      const char *user)
+{
+    const struct tst_account *account = NULL;
+    xmpp_jid *jid = NULL;
+    uint16_t port;
+    int r;
+
+    if (!server || !client)
+        return XMPP_ERR_INVAL;
+    if (user) {
+        account = find_account(server, user);
+        if (!account)
+            return XMPP_ERR_NOTFOUND;
+    }
+    r = xmpp_test_server_listen(server, transport, &port);
+    if (r >= 0)
+        r = xmpp_jid_compose(&jid, user, server->domain, NULL);
+    if (r >= 0)
+        r = xmpp_client_set_jid(client, jid);
+    if (r >= 0)
+        r = xmpp_client_set_password(client, account ? account->password : NULL);
+    if (r >= 0)
+        r = xmpp_client_set_trust_file(client, server->certs.path);
+    if (r >= 0)
+        r = xmpp_client_set_tls_mode(client, transport == XMPP_TEST_PLAIN ? XMPP_TLS_LOCAL_ONLY
+                                                                          : XMPP_TLS_REQUIRED);
+    if (r >= 0)
+        r = xmpp_client_set_endpoint(client, "127.0.0.1", port, transport == XMPP_TEST_DIRECT_TLS);
+    xmpp_jid_unref(jid);
+    return r;
+}
+
+int xmpp_test_server_play(xmpp_test_server *server, int from, const char *script)
+{
+    struct tst_script **link;
+    struct tst_script *fresh;
+    int r;
+
+    if (!server || !script || (from != XMPP_TEST_FROM_START && from != XMPP_TEST_FROM_READY))
+        return XMPP_ERR_INVAL;
+    r = tst_script_parse(server, script, &fresh);
+    if (r < 0)
+        return r;
+    fresh->from = from;
+    for (link = &server->scripts; *link; link = &(*link)->next)
+        ;
+    *link = fresh;
+    server->finished_told = false;
+    return XMPP_OK;
+}
+
+int xmpp_test_server_set_stanza_fn(xmpp_test_server *server, xmpp_test_stanza_fn fn,
+                                   void *user_data, xmpp_destroy_fn destroy)
+{
+    xmpp_destroy_fn old_destroy;
+    void *old_data;
+
+    if (!server)
+        return XMPP_ERR_INVAL;
+    old_destroy = server->stanza_destroy;
+    old_data = server->stanza_data;
+    server->stanza_fn = fn;
+    server->stanza_data = user_data;
+    server->stanza_destroy = destroy;
+    if (old_destroy)
+        old_destroy(old_data);
+    return XMPP_OK;
+}
+
+int xmpp_test_server_set_event_fn(xmpp_test_server *server, xmpp_test_event_fn fn, void *user_data,
+                                  xmpp_destroy_fn destroy)
+{
+    xmpp_destroy_fn old_destroy;
+    void *old_data;
+
+    if (!server)
+        return XMPP_ERR_INVAL;
+    old_destroy = server->event_destroy;
+    old_data = server->event_data;
+    server->event_fn = fn;
+    server->event_data = user_data;
+    server->event_destroy = destroy;
+    if (old_destroy)
+        old_destroy(old_data);
+    return XMPP_OK;
+}

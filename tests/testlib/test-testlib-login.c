@@ -1,0 +1,355 @@
+#include "user.h"
+
+#include <errno.h>
+
+/* Logins over each transport, with each mechanism and each channel binding. */
+
+static struct user alice;
+
+static void check_info(int info, const char *want)
+{
+    const char *have = xmpp_client_get_info(alice.client, info);
+
+    if (!want)
+        assert_null(have);
+    else
+        assert_string_equal(have ? have : "none", want);
+}
+
+static void logout(void)
+{
+    assert_int_equal(xmpp_client_disconnect(alice.client), XMPP_OK);
+    user_wait_idle(&alice);
+    assert_null(alice.error);
+}
+
+static void test_default(void **state)
+{
+    xmpp_test_conn *conn;
+
+    (void)state;
+    user_open(&alice);
+    user_login(&alice, XMPP_TEST_STARTTLS, "alice");
+    check_info(XMPP_INFO_SASL_MECHANISM, "SCRAM-SHA-512-PLUS");
+    check_info(XMPP_INFO_CHANNEL_BINDING, "tls-exporter");
+    check_info(XMPP_INFO_TLS_VERSION, "TLS1.3");
+    assert_string_equal(xmpp_jid_get_bare_str(xmpp_client_get_jid(alice.client)),
+                        "alice@test.example");
+    conn = xmpp_test_server_find_conn(server, xmpp_client_get_jid(alice.client));
+    assert_non_null(conn);
+    assert_ptr_equal(conn, xmpp_test_server_get_conn(server, 0));
+    assert_true(xmpp_test_conn_is_open(conn));
+    assert_int_equal(
+        xmpp_jid_compare(xmpp_test_conn_get_jid(conn), xmpp_client_get_jid(alice.client)), 0);
+    logout();
+    /* the last ones of the client are its end of TLS */
+    while (xmpp_test_conn_get_stat(conn, XMPP_TEST_STAT_BYTES_IN) <
+           xmpp_client_get_stat(alice.client, XMPP_STAT_BYTES_OUT))
+        user_step();
+    assert_false(xmpp_test_conn_is_open(conn));
+    assert_null(xmpp_test_server_get_error(server));
+    /* what the client sent: starttls, auth, response, bind */
+    assert_int_equal(xmpp_test_conn_count_received(conn), 4);
+    assert_int_equal(xmpp_test_elem_match(xmpp_test_conn_get_received(conn, 0),
+                                          "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
+                     1);
+    assert_int_equal(xmpp_test_elem_match(xmpp_test_conn_get_received(conn, 1),
+                                          "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' "
+                                          "mechanism='SCRAM-*-PLUS'/>"),
+                     1);
+    assert_null(xmpp_test_conn_get_received(conn, 4));
+    assert_int_equal(xmpp_test_server_get_stat(server, XMPP_TEST_STAT_LOGINS), 1);
+    assert_int_equal(xmpp_test_conn_get_stat(conn, XMPP_TEST_STAT_CONNECTIONS), 1);
+    assert_int_equal(xmpp_test_conn_get_stat(conn, XMPP_TEST_STAT_BYTES_IN),
+                     xmpp_client_get_stat(alice.client, XMPP_STAT_BYTES_OUT));
+    assert_true(xmpp_test_conn_get_stat(conn, XMPP_TEST_STAT_BYTES_OUT) >=
+                xmpp_client_get_stat(alice.client, XMPP_STAT_BYTES_IN));
+    user_close(&alice);
+}
+
+static void test_every_transport_and_mechanism(void **state)
+{
+    static const char *const mechanisms[] = {"SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512",
+                                             "PLAIN"};
+
+    (void)state;
+    for (int transport = XMPP_TEST_STARTTLS; transport <= XMPP_TEST_PLAIN; transport++) {
+        for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++) {
+            if (transport == XMPP_TEST_PLAIN && strcmp(mechanisms[i], "PLAIN") == 0)
+                continue; /* the client never does that */
+            user_open(&alice);
+            assert_int_equal(xmpp_test_server_set_mechanisms(server, mechanisms[i]), XMPP_OK);
+            user_login(&alice, transport, "alice");
+            check_info(XMPP_INFO_SASL_MECHANISM, mechanisms[i]);
+            check_info(XMPP_INFO_CHANNEL_BINDING, NULL);
+            if (transport == XMPP_TEST_PLAIN)
+                check_info(XMPP_INFO_TLS_VERSION, NULL);
+            logout();
+            user_close(&alice);
+        }
+    }
+}
+
+static void test_every_binding(void **state)
+{
+    static const char *const mechanisms[] = {"SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS",
+                                             "SCRAM-SHA-512-PLUS"};
+    static const struct {
+        int version;
+        const char *type;
+    } bindings[] = {
+        {0x0304, "tls-exporter"}, {0x0304, "tls-server-end-point"}, {0x0303, "tls-exporter"},
+        {0x0303, "tls-unique"},   {0x0303, "tls-server-end-point"},
+    };
+
+    (void)state;
+    for (int transport = XMPP_TEST_STARTTLS; transport <= XMPP_TEST_DIRECT_TLS; transport++) {
+        for (size_t k = 0; k < 15; k++) {
+            size_t b = k / 3;
+
+            user_open(&alice);
+            assert_int_equal(xmpp_test_server_set_mechanisms(server, mechanisms[k % 3]), XMPP_OK);
+            assert_int_equal(xmpp_test_server_set_tls_version(server, bindings[b].version),
+                             XMPP_OK);
+            assert_int_equal(xmpp_test_server_set_channel_bindings(server, bindings[b].type),
+                             XMPP_OK);
+            user_login(&alice, transport, "alice");
+            check_info(XMPP_INFO_TLS_VERSION, bindings[b].version == 0x0303 ? "TLS1.2" : "TLS1.3");
+            check_info(XMPP_INFO_SASL_MECHANISM, mechanisms[k % 3]);
+            check_info(XMPP_INFO_CHANNEL_BINDING, bindings[b].type);
+            logout();
+            user_close(&alice);
+        }
+    }
+}
+
+/* TLS 1.2 without an announcement: the client takes tls-unique, as all servers have it (RFC 5802, 6) */
+static void test_nothing_announced(void **state)
+{
+    (void)state;
+    user_open(&alice);
+    assert_int_equal(xmpp_test_server_set_channel_bindings(server, ""), XMPP_OK);
+    assert_int_equal(xmpp_test_server_set_tls_version(server, 0x0303), XMPP_OK);
+    user_login(&alice, XMPP_TEST_STARTTLS, "alice");
+    check_info(XMPP_INFO_CHANNEL_BINDING, "tls-unique");
+    user_close(&alice);
+}
+
+static void test_announced_type_is_missing(void **state)
+{
+    (void)state;
+    user_open(&alice);
+    assert_int_equal(xmpp_test_server_set_channel_bindings(server, "x-other"), XMPP_OK);
+    user_connect(&alice, XMPP_TEST_STARTTLS, "alice");
+    user_wait_idle(&alice);
+    user_check_error(&alice, XMPP_ERR_AUTH, XMPP_PHASE_AUTHENTICATING, NULL);
+    user_close(&alice);
+}
+
+static void test_anonymous(void **state)
+{
+    (void)state;
+    for (int transport = XMPP_TEST_STARTTLS; transport <= XMPP_TEST_PLAIN; transport++) {
+        user_open(&alice);
+        user_login(&alice, transport, NULL);
+        check_info(XMPP_INFO_SASL_MECHANISM, "ANONYMOUS");
+        assert_non_null(xmpp_jid_get_local(xmpp_client_get_jid(alice.client)));
+        user_close(&alice);
+    }
+}
+
+static void test_wrong_password(void **state)
+{
+    static const char *const mechanisms[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        user_open(&alice);
+        assert_int_equal(xmpp_test_server_set_mechanisms(server, mechanisms[i]), XMPP_OK);
+        assert_int_equal(
+            xmpp_test_server_configure_client(server, alice.client, XMPP_TEST_DIRECT_TLS, "alice"),
+            XMPP_OK);
+        assert_int_equal(xmpp_client_set_password(alice.client, "builder"), XMPP_OK);
+        assert_int_equal(xmpp_client_connect(alice.client), XMPP_OK);
+        user_wait_idle(&alice);
+        user_check_error(&alice, XMPP_ERR_AUTH, XMPP_PHASE_AUTHENTICATING, "not-authorized");
+        user_close(&alice);
+    }
+}
+
+static void test_unknown_account(void **state)
+{
+    xmpp_jid *jid;
+
+    (void)state;
+    user_open(&alice);
+    assert_int_equal(
+        xmpp_test_server_configure_client(server, alice.client, XMPP_TEST_STARTTLS, "carol"),
+        XMPP_ERR_NOTFOUND);
+    assert_int_equal(
+        xmpp_test_server_configure_client(server, alice.client, XMPP_TEST_STARTTLS, "alice"),
+        XMPP_OK);
+    assert_int_equal(xmpp_jid_parse(&jid, "carol@test.example"), XMPP_OK);
+    assert_int_equal(xmpp_client_set_jid(alice.client, jid), XMPP_OK);
+    xmpp_jid_unref(jid);
+    assert_int_equal(xmpp_client_connect(alice.client), XMPP_OK);
+    user_wait_idle(&alice);
+    user_check_error(&alice, XMPP_ERR_AUTH, XMPP_PHASE_AUTHENTICATING, "not-authorized");
+    user_close(&alice);
+}
+
+static void test_name_with_comma_and_equals(void **state)
+{
+    (void)state;
+    assert_int_equal(xmpp_test_server_set_mechanisms(server, "SCRAM-SHA-1"), XMPP_OK);
+    assert_int_equal(xmpp_test_server_add_account(server, "a,b=c", "x"), XMPP_OK);
+    user_open(&alice);
+    user_login(&alice, XMPP_TEST_PLAIN, "a,b=c");
+    assert_string_equal(xmpp_jid_get_local(xmpp_client_get_jid(alice.client)), "a,b=c");
+    user_close(&alice);
+}
+
+static void test_changed_password(void **state)
+{
+    (void)state;
+    assert_int_equal(xmpp_test_server_add_account(server, "Alice", "changed"), XMPP_OK);
+    user_open(&alice);
+    user_login(&alice, XMPP_TEST_PLAIN, "alice");
+    user_close(&alice);
+}
+
+static void test_resource(void **state)
+{
+    struct user other;
+    xmpp_jid *jid;
+
+    (void)state;
+    assert_int_equal(xmpp_jid_parse(&jid, "alice@test.example/<&>'desk"), XMPP_OK);
+    user_open(&alice);
+    user_open(&other);
+    for (int i = 0; i < 2; i++) {
+        struct user *user = i ? &other : &alice;
+
+        assert_int_equal(
+            xmpp_test_server_configure_client(server, user->client, XMPP_TEST_PLAIN, "alice"),
+            XMPP_OK);
+        assert_int_equal(xmpp_client_set_jid(user->client, jid), XMPP_OK);
+        assert_int_equal(xmpp_client_connect(user->client), XMPP_OK);
+        user_wait_ready(user);
+    }
+    assert_int_equal(xmpp_jid_compare(xmpp_client_get_jid(alice.client), jid), 0);
+    /* the second one gets another resource */
+    assert_int_not_equal(xmpp_jid_compare(xmpp_client_get_jid(other.client), jid), 0);
+    assert_true(xmpp_jid_equal_bare(xmpp_client_get_jid(other.client), jid));
+    xmpp_jid_unref(jid);
+    user_close(&alice);
+    user_close(&other);
+}
+
+static void test_domain(void **state)
+{
+    (void)state;
+    assert_int_equal(xmpp_test_server_set_domain(server, "other.example"), XMPP_OK);
+    user_open(&alice);
+    user_login(&alice, XMPP_TEST_STARTTLS, "alice");
+    assert_string_equal(xmpp_jid_get_domain(xmpp_client_get_jid(alice.client)), "other.example");
+    assert_int_equal(xmpp_test_server_set_domain(server, "late.example"), XMPP_ERR_STATE);
+    user_close(&alice);
+}
+
+static void test_host_unknown(void **state)
+{
+    xmpp_jid *jid;
+
+    (void)state;
+    user_open(&alice);
+    assert_int_equal(
+        xmpp_test_server_configure_client(server, alice.client, XMPP_TEST_PLAIN, "alice"), XMPP_OK);
+    assert_int_equal(xmpp_jid_parse(&jid, "alice@elsewhere.example"), XMPP_OK);
+    assert_int_equal(xmpp_client_set_jid(alice.client, jid), XMPP_OK);
+    xmpp_jid_unref(jid);
+    assert_int_equal(xmpp_client_connect(alice.client), XMPP_OK);
+    user_wait_idle(&alice);
+    user_check_error(&alice, XMPP_ERR_STREAM, XMPP_PHASE_SECURING, "host-unknown");
+    user_close(&alice);
+}
+
+static void test_trust_file(void **state)
+{
+    char line[64];
+    FILE *file = fopen(xmpp_test_server_get_trust_file(server), "r");
+
+    (void)state;
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    fclose(file);
+    assert_string_equal(line, "-----BEGIN CERTIFICATE-----\n");
+    assert_null(xmpp_test_server_get_trust_file(NULL));
+}
+
+static void test_wrong_arguments(void **state)
+{
+    xmpp_test_server *none = NULL;
+    uint16_t port = 0;
+    uint16_t again = 0;
+
+    (void)state;
+    assert_int_equal(xmpp_test_server_create(NULL, loop), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_create(&none, NULL), XMPP_ERR_INVAL);
+    assert_null(none);
+    assert_null(xmpp_test_server_ref(NULL));
+    assert_null(xmpp_test_server_unref(NULL));
+    assert_int_equal(xmpp_test_server_set_domain(server, "b\xc3\xbc.example"), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_set_domain(server, ""), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_add_account(server, "a@b", "x"), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_add_account(server, "a", ""), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_set_mechanisms(server, "A<B"), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_set_channel_bindings(server, "'"), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_set_tls_version(server, 0x0302), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_set_cert(server, 0), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_set_cert(server, 7), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_set_fault(server, 0, 1), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_set_fault(server, 18, 1), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_fail_at(server, 0, XMPP_TEST_DROP, NULL), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_fail_at(server, 15, XMPP_TEST_DROP, NULL), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_fail_at(server, XMPP_TEST_AT_BIND, XMPP_TEST_SEND, NULL),
+                     XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_clear_faults(NULL), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_listen(server, 3, &port), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_listen(server, XMPP_TEST_PLAIN, &port), XMPP_OK);
+    assert_int_equal(xmpp_test_server_listen(server, XMPP_TEST_PLAIN, &again), XMPP_OK);
+    assert_true(port != 0 && port == again);
+    assert_int_equal(xmpp_test_server_listen(server, XMPP_TEST_STARTTLS, &again), XMPP_OK);
+    assert_int_not_equal(port, again);
+    assert_int_equal(xmpp_test_server_run(NULL, 1), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_count_conns(NULL), 0);
+    assert_null(xmpp_test_server_get_conn(server, 0));
+    assert_int_equal(xmpp_test_server_get_stat(server, 99), 0);
+    assert_int_equal(xmpp_test_conn_get_stat(NULL, 1), 0);
+    assert_false(xmpp_test_conn_is_open(NULL));
+    assert_null(xmpp_test_conn_get_jid(NULL));
+    assert_int_equal(xmpp_test_conn_count_received(NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_default),
+        TEST(test_every_transport_and_mechanism),
+        TEST(test_every_binding),
+        TEST(test_nothing_announced),
+        TEST(test_announced_type_is_missing),
+        TEST(test_anonymous),
+        TEST(test_wrong_password),
+        TEST(test_unknown_account),
+        TEST(test_name_with_comma_and_equals),
+        TEST(test_changed_password),
+        TEST(test_resource),
+        TEST(test_domain),
+        TEST(test_host_unknown),
+        TEST(test_trust_file),
+        TEST(test_wrong_arguments),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
