@@ -32,6 +32,7 @@ struct cyrus {
     sasl_interact_t *prompts; /* not NULL between a question and its answer */
     bool needs_secret; /* the plug-in says so */
     bool started;
+    bool answered; /* a challenge was */
     bool done; /* libsasl2 has said SASL_OK (SASL-17) */
     int error;
     char reason[256];
@@ -462,6 +463,19 @@ static int check_step(struct cyrus *cyrus, size_t len, bool final)
     return XMPP_OK;
 }
 
+/* DIGEST-MD5 of libsasl2 2.1.28 compares this with a response that it has not made yet: a null pointer. */
+static bool is_early_proof(const struct cyrus *cyrus, const char *message)
+{
+    static const char proof[] = "rspauth=";
+
+    if (cyrus->answered || !str_eq(cyrus->mechanism, "DIGEST-MD5"))
+        return false;
+    for (size_t i = 0; proof[i]; i++)
+        if (str_lower(message[i]) != proof[i])
+            return false;
+    return true;
+}
+
 static int cyrus_step(struct sasl *sasl, const void *in, size_t len, bool final, struct buf *out)
 {
     struct cyrus *cyrus = of(sasl);
@@ -474,9 +488,12 @@ static int cyrus_step(struct sasl *sasl, const void *in, size_t len, bool final,
     CLEANUP(mem_freep) char *message = mem_strndup(len > 0 ? in : "", len);
     if (!message)
         return fail(cyrus, XMPP_ERR_NOMEM, "");
+    if (is_early_proof(cyrus, message))
+        return fail(cyrus, XMPP_ERR_PROTOCOL, "the server proved itself before its challenge");
     r = run(cyrus, NULL, message, len, &outcome);
     if (r != XMPP_OK)
         return r;
+    cyrus->answered = true;
     if (final) {
         if (cyrus->done && outcome.len == 0)
             return SASL_RESULT_DONE;

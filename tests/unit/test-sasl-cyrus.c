@@ -221,6 +221,26 @@ static void test_cyrus_digest_bad_challenge(void **state)
     }
 }
 
+/* The plug-in would read through a null pointer. */
+static void test_cyrus_digest_proof_before_challenge(void **state)
+{
+    static const char *const proofs[] = {"rspauth=", "rspauth=ea40f60335c427b5527b84dbabcdfffd",
+                                         "RspAuth=\"x\",nonce=\"y\""};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        for (int final = 0; final < 2; final++) {
+            struct login login;
+
+            login_init(&login, "DIGEST-MD5", "pencil");
+            assert_int_equal(OPS->start(login.sasl, &login.out, &login.has), SASL_RESULT_RESPOND);
+            assert_int_equal(login_step(&login, proofs[i], strlen(proofs[i]), final),
+                             XMPP_ERR_PROTOCOL);
+            login_clear(&login);
+        }
+    }
+}
+
 static void test_cyrus_message_too_long(void **state)
 {
     struct login login;
@@ -601,6 +621,7 @@ int main(void)
         cmocka_unit_test(test_cyrus_digest_success_with_challenge),
         cmocka_unit_test(test_cyrus_digest_goes_on),
         cmocka_unit_test(test_cyrus_digest_bad_challenge),
+        cmocka_unit_test(test_cyrus_digest_proof_before_challenge),
         cmocka_unit_test(test_cyrus_message_too_long),
         cmocka_unit_test(test_cyrus_wrong_order),
         cmocka_unit_test(test_cyrus_secret_comes_later),
