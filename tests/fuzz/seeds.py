@@ -184,6 +184,7 @@ def make_sasl(folder):
             write(folder, f'simple-{number}-{flags}', bytes([number, flags, 0]) + b'\xfe')
     digest = b'realm="a.example",nonce="OA6MG9tEQGm2hh",qop="auth",charset=utf-8,algorithm=md5-sess'
     write(folder, 'digest', b'\x09\0\0' + digest + b'\xffrspauth=ea40f60335c427b5527b84dbabcdfffd\xfe')
+    write(folder, 'digest-early', b'\x09\0\0rspauth=x\xff')
     write(folder, 'digest-other', b'\x09\x31\0' + digest + b'\xff\xff')
     write(folder, 'cram', b'\x0a\0\0<1896.697170952@a.example>\xff\xfe')
     write(folder, 'login', b'\x0b\0\0Username:\xffPassword:\xff\xfe')
