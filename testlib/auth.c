@@ -14,9 +14,24 @@ static bool is_plus(const char *name, size_t len)
     return len > 5 && memcmp(name + len - 5, "-PLUS", 5) == 0;
 }
 
-static const char *mechanisms_of(const xmpp_test_conn *conn)
+static bool has_mechanism(const xmpp_test_server *server, const char *name)
 {
-    return conn->server->mechanisms ? conn->server->mechanisms : ALL_MECHANISMS;
+    const char *names = server->mechanisms ? server->mechanisms : ALL_MECHANISMS;
+
+    return tst_has_word(names, name, strlen(name));
+}
+
+bool tst_auth_wants_cert(const xmpp_test_server *server)
+{
+    return has_mechanism(server, "EXTERNAL");
+}
+
+/* Is it of any use on this connection? */
+static bool is_possible(const xmpp_test_conn *conn, const char *name, size_t len)
+{
+    if (len == 8 && memcmp(name, "EXTERNAL", 8) == 0)
+        return conn->peer != NULL; /* XEP-0178, 2 */
+    return !is_plus(name, len) || conn->tls_open;
 }
 
 /* XEP-0440 */
@@ -49,7 +64,7 @@ static void offer_bindings(const xmpp_test_conn *conn, struct tst_buf *features)
 
 void tst_auth_offer(xmpp_test_conn *conn, struct tst_buf *features)
 {
-    const char *names = mechanisms_of(conn);
+    const char *names = conn->server->mechanisms ? conn->server->mechanisms : ALL_MECHANISMS;
 
     tst_buf_printf(
         features, "<mechanisms xmlns='%s'>",
@@ -60,7 +75,7 @@ void tst_auth_offer(xmpp_test_conn *conn, struct tst_buf *features)
     while (*names) {
         size_t n = strcspn(names, " ");
 
-        if (!is_plus(names, n) || conn->tls_open) {
+        if (is_possible(conn, names, n)) {
             conn->cb_offered |= is_plus(names, n);
             tst_buf_str(features, "<mechanism>");
             tst_buf_add(features, names, n);
@@ -123,6 +138,26 @@ static void try_plain(xmpp_test_conn *conn, const struct tst_buf *in)
         refuse(conn, "not-authorized");
 }
 
+/* RFC 4422, A: the account is that of the certificate; another one cannot be acted for. */
+static void try_external(xmpp_test_conn *conn, const struct tst_buf *in)
+{
+    xmpp_jid *jid = NULL;
+    bool is_other = in->len > 0 && conn->peer &&
+                    (strlen(in->data) != in->len || strcmp(in->data, conn->peer) != 0);
+
+    if (conn->peer && xmpp_jid_parse(&jid, conn->peer) == XMPP_ERR_NOMEM)
+        conn->wire_out.failed = true;
+    if (is_other)
+        refuse(conn, "invalid-authzid");
+    else if (jid && xmpp_jid_get_local(jid) &&
+             strcmp(xmpp_jid_get_domain(jid), conn->server->domain) == 0 &&
+             tst_server_password(conn->server, xmpp_jid_get_local(jid)))
+        succeed(conn, xmpp_jid_get_local(jid), NULL);
+    else
+        refuse(conn, "not-authorized");
+    xmpp_jid_unref(jid);
+}
+
 static void try_scram(xmpp_test_conn *conn, const struct tst_buf *in)
 {
     struct tst_buf reply = {0};
@@ -159,10 +194,12 @@ static void begin(xmpp_test_conn *conn, const char *name, const struct tst_buf *
 
     tst_scram_clear(&conn->scram);
     conn->scram_active = false;
-    if (!name || !tst_has_word(mechanisms_of(conn), name, len)) {
+    if (!name || !has_mechanism(conn->server, name)) {
         refuse(conn, "invalid-mechanism");
     } else if (strcmp(name, "PLAIN") == 0) {
         try_plain(conn, in);
+    } else if (strcmp(name, "EXTERNAL") == 0) {
+        try_external(conn, in);
     } else if (strcmp(name, "ANONYMOUS") == 0) {
         succeed(conn, NULL, NULL);
     } else if (strncmp(name, "SCRAM-SHA-", 10) == 0) {

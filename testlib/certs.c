@@ -12,6 +12,23 @@
 #define DAY           86400
 #define EXPIRED_FROM  1577836800 /* 2020-01-01 */
 #define EXPIRED_UNTIL 1580515200 /* 2020-02-01 */
+#define XMPP_ADDR     "1.3.6.1.5.5.7.8.5" /* RFC 6120, 13.7.1.4 */
+
+/* For whom, and for what. */
+static int set_use(gnutls_x509_crt_t crt, const char *name, bool is_client)
+{
+    unsigned len = (unsigned)strlen(name);
+    int r = gnutls_x509_crt_set_key_purpose_oid(
+        crt, is_client ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER, 0);
+
+    if (r < 0)
+        return r;
+    return is_client
+               ? gnutls_x509_crt_set_subject_alt_othername(
+                     crt, XMPP_ADDR, name, len, GNUTLS_FSAN_APPEND | GNUTLS_FSAN_ENCODE_UTF8_STRING)
+               : gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, name, len,
+                                                      GNUTLS_FSAN_APPEND);
+}
 
 /* One certificate; without an issuer it signs itself. GnuTLS' result. */
 static int make_crt(gnutls_x509_crt_t *ret, gnutls_x509_privkey_t key, gnutls_x509_crt_t issuer,
@@ -56,10 +73,7 @@ static int make_crt(gnutls_x509_crt_t *ret, gnutls_x509_privkey_t key, gnutls_x5
         r = gnutls_x509_crt_set_key_usage(crt, is_ca ? GNUTLS_KEY_KEY_CERT_SIGN
                                                      : GNUTLS_KEY_DIGITAL_SIGNATURE);
     if (r >= 0 && !is_ca)
-        r = gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_SERVER, 0);
-    if (r >= 0 && !is_ca)
-        r = gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, name,
-                                                 (unsigned)strlen(name), GNUTLS_FSAN_APPEND);
+        r = set_use(crt, name, kind == TST_CERT_CLIENT);
     if (r >= 0)
         r = gnutls_x509_crt_sign2(crt, issuer ? issuer : crt, issuer_key, GNUTLS_DIG_SHA256, 0);
     if (r < 0)
@@ -84,32 +98,61 @@ static int make_key(gnutls_x509_privkey_t *ret)
     return r;
 }
 
-/* Nothing stays behind in a directory, however the test ends. */
-static int write_ca(struct tst_certs *certs)
-{
-    gnutls_datum_t pem;
-    ssize_t n;
+/* --- files: nothing stays behind in a directory, however the test ends --- */
 
-    if (gnutls_x509_crt_export2(certs->ca, GNUTLS_X509_FMT_PEM, &pem) < 0)
-        return XMPP_ERR_TLS;
-    certs->fd = memfd_create("xmpp-test-ca", MFD_CLOEXEC);
-    n = certs->fd < 0 ? -1 : write(certs->fd, pem.data, pem.size);
-    gnutls_free(pem.data);
-    if (n < 0)
+void tst_file_clear(struct tst_file *file)
+{
+    if (file->fd >= 0)
+        (void)close(file->fd);
+    file->fd = -1;
+}
+
+static int write_file(struct tst_file *file, const void *data, size_t len)
+{
+    file->fd = memfd_create("xmpp-test", MFD_CLOEXEC);
+    if (file->fd < 0 || write(file->fd, data, len) != (ssize_t)len) {
+        tst_file_clear(file);
         return XMPP_ERR_SYSTEM;
+    }
     /* by the number of the process, so that programs started by the test can read it too */
-    (void)snprintf(certs->path, sizeof certs->path, "/proc/%ld/fd/%d", (long)getpid(), certs->fd);
+    (void)snprintf(file->path, sizeof file->path, "/proc/%ld/fd/%d", (long)getpid(), file->fd);
     return XMPP_OK;
 }
+
+static int write_crt(struct tst_file *file, gnutls_x509_crt_t crt)
+{
+    gnutls_datum_t pem;
+    int r;
+
+    if (gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &pem) < 0)
+        return XMPP_ERR_TLS;
+    r = write_file(file, pem.data, pem.size);
+    gnutls_free(pem.data);
+    return r;
+}
+
+static int write_key(struct tst_file *file, gnutls_x509_privkey_t key)
+{
+    gnutls_datum_t pem;
+    int r;
+
+    if (gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &pem) < 0)
+        return XMPP_ERR_TLS;
+    r = write_file(file, pem.data, pem.size);
+    gnutls_free(pem.data);
+    return r;
+}
+
+/* --- the authority --- */
 
 int tst_certs_init(struct tst_certs *certs)
 {
     memset(certs, 0, sizeof *certs);
-    certs->fd = -1;
+    certs->file.fd = -1;
     if (make_key(&certs->key) < 0 ||
         make_crt(&certs->ca, certs->key, NULL, certs->key, "libxmpp-test", 0) < 0)
         return XMPP_ERR_TLS;
-    return write_ca(certs);
+    return write_crt(&certs->file, certs->ca);
 }
 
 void tst_certs_forget(struct tst_certs *certs)
@@ -128,10 +171,9 @@ void tst_certs_clear(struct tst_certs *certs)
         gnutls_x509_crt_deinit(certs->ca);
     if (certs->key)
         gnutls_x509_privkey_deinit(certs->key);
-    if (certs->fd >= 0)
-        (void)close(certs->fd);
-    memset(certs, 0, sizeof *certs);
-    certs->fd = -1;
+    tst_file_clear(&certs->file);
+    certs->ca = NULL;
+    certs->key = NULL;
 }
 
 gnutls_certificate_credentials_t tst_certs_get(struct tst_certs *certs, int kind,
@@ -155,6 +197,8 @@ gnutls_certificate_credentials_t tst_certs_get(struct tst_certs *certs, int kind
         r = gnutls_certificate_allocate_credentials(&creds);
     if (r >= 0)
         r = gnutls_certificate_set_x509_key(creds, &crt, 1, certs->key);
+    if (r >= 0)
+        r = gnutls_certificate_set_x509_trust(creds, &certs->ca, 1);
     if (r < 0 && creds) {
         gnutls_certificate_free_credentials(creds);
         creds = NULL;
@@ -165,4 +209,46 @@ gnutls_certificate_credentials_t tst_certs_get(struct tst_certs *certs, int kind
         gnutls_x509_privkey_deinit(other);
     certs->creds[kind] = creds;
     return creds;
+}
+
+/* --- clients --- */
+
+int tst_certs_make_client(struct tst_certs *certs, const char *address, struct tst_file *cert,
+                          struct tst_file *key)
+{
+    gnutls_x509_privkey_t own = NULL;
+    gnutls_x509_crt_t crt = NULL;
+    int r = XMPP_ERR_TLS;
+
+    if (make_key(&own) >= 0 &&
+        make_crt(&crt, own, certs->ca, certs->key, address, TST_CERT_CLIENT) >= 0)
+        r = write_crt(cert, crt);
+    if (r >= 0)
+        r = write_key(key, own);
+    if (r < 0)
+        tst_file_clear(cert);
+    if (crt)
+        gnutls_x509_crt_deinit(crt);
+    if (own)
+        gnutls_x509_privkey_deinit(own);
+    return r;
+}
+
+char *tst_certs_read_peer(gnutls_session_t tls)
+{
+    const gnutls_datum_t *shown = gnutls_certificate_get_peers(tls, NULL);
+    gnutls_x509_crt_t crt;
+    unsigned status;
+    char address[512];
+    size_t size = sizeof address - 1;
+    bool has_address;
+
+    if (!shown || gnutls_certificate_verify_peers2(tls, &status) < 0 || status != 0 ||
+        gnutls_x509_crt_init(&crt) < 0)
+        return NULL;
+    has_address = gnutls_x509_crt_import(crt, shown, GNUTLS_X509_FMT_DER) >= 0 &&
+                  gnutls_x509_crt_get_subject_alt_name(crt, 0, address, &size, NULL) ==
+                      GNUTLS_SAN_OTHERNAME_XMPP;
+    gnutls_x509_crt_deinit(crt);
+    return has_address ? strndup(address, size) : NULL;
 }

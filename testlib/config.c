@@ -23,6 +23,16 @@ static bool is_ascii(const char *str)
     return true;
 }
 
+/* They are for the domain. */
+static void forget_certs(xmpp_test_server *server)
+{
+    tst_certs_forget(&server->certs);
+    for (struct tst_account *account = server->accounts; account; account = account->next) {
+        tst_file_clear(&account->cert);
+        tst_file_clear(&account->key);
+    }
+}
+
 int xmpp_test_server_set_domain(xmpp_test_server *server, const char *domain)
 {
     xmpp_jid *jid;
@@ -38,7 +48,7 @@ int xmpp_test_server_set_domain(xmpp_test_server *server, const char *domain)
     r = replace(&server->domain, xmpp_jid_get_domain(jid)) ? XMPP_OK : XMPP_ERR_NOMEM;
     xmpp_jid_unref(jid);
     if (r >= 0)
-        tst_certs_forget(&server->certs);
+        forget_certs(server);
     return r;
 }
 
@@ -83,6 +93,7 @@ int xmpp_test_server_add_account(xmpp_test_server *server, const char *user, con
         xmpp_jid_unref(jid);
         return XMPP_ERR_NOMEM;
     }
+    account->cert.fd = account->key.fd = -1;
     account->next = server->accounts;
     server->accounts = account;
     xmpp_jid_unref(jid);
@@ -136,8 +147,7 @@ int xmpp_test_server_set_fault(xmpp_test_server *server, int fault, int64_t valu
 
 int xmpp_test_server_fail_at(xmpp_test_server *server, int point, int action, const char *text)
 {
-    if (!server || point <= 0 || point >= TST_POINTS || action < 0 || action > XMPP_TEST_SEND ||
-        (action == XMPP_TEST_SEND && !text))
+    if (!server || point <= 0 || point >= TST_POINTS || !tst_is_action(action, text))
         return XMPP_ERR_INVAL;
     if (!replace(&server->plans[point].text, text))
         return XMPP_ERR_NOMEM;
@@ -160,7 +170,43 @@ int xmpp_test_server_clear_faults(xmpp_test_server *server)
 
 const char *xmpp_test_server_get_trust_file(const xmpp_test_server *server)
 {
-    return server ? server->certs.path : NULL;
+    return server ? server->certs.file.path : NULL;
+}
+
+int xmpp_test_server_get_cert_files(xmpp_test_server *server, const char *user,
+                                    const char **ret_cert, const char **ret_key)
+{
+    struct tst_account *account;
+    struct tst_buf address = {0};
+    int r = XMPP_OK;
+
+    if (!server || !user || !ret_cert || !ret_key)
+        return XMPP_ERR_INVAL;
+    account = find_account(server, user);
+    if (!account)
+        return XMPP_ERR_NOTFOUND;
+    if (account->key.fd < 0) {
+        tst_buf_printf(&address, "%s@%s", account->user, server->domain);
+        r = address.failed ? XMPP_ERR_NOMEM
+                           : tst_certs_make_client(&server->certs, address.data, &account->cert,
+                                                   &account->key);
+        tst_buf_clear(&address);
+    }
+    if (r < 0)
+        return r;
+    *ret_cert = account->cert.path;
+    *ret_key = account->key.path;
+    return XMPP_OK;
+}
+
+/* EXTERNAL needs it */
+static int configure_cert(xmpp_test_server *server, xmpp_client *client, const char *user)
+{
+    const char *cert;
+    const char *key;
+    int r = xmpp_test_server_get_cert_files(server, user, &cert, &key);
+
+    return r < 0 ? r : xmpp_client_set_cert_files(client, cert, key);
 }
 
 int xmpp_test_server_configure_client(xmpp_test_server *server, xmpp_client *client, int transport,
@@ -186,12 +232,15 @@ int xmpp_test_server_configure_client(xmpp_test_server *server, xmpp_client *cli
     if (r >= 0)
         r = xmpp_client_set_password(client, account ? account->password : NULL);
     if (r >= 0)
-        r = xmpp_client_set_trust_file(client, server->certs.path);
+        r = xmpp_client_set_trust_file(client, server->certs.file.path);
+    if (r >= 0 && user && transport != XMPP_TEST_PLAIN && tst_auth_wants_cert(server))
+        r = configure_cert(server, client, user);
     if (r >= 0)
         r = xmpp_client_set_tls_mode(client, transport == XMPP_TEST_PLAIN ? XMPP_TLS_LOCAL_ONLY
                                                                           : XMPP_TLS_REQUIRED);
     if (r >= 0)
-        r = xmpp_client_set_endpoint(client, "127.0.0.1", port, transport == XMPP_TEST_DIRECT_TLS);
+        r = xmpp_client_set_endpoint(client, server->ipv6 ? "::1" : "127.0.0.1", port,
+                                     transport == XMPP_TEST_DIRECT_TLS);
     xmpp_jid_unref(jid);
     return r;
 }
@@ -215,38 +264,45 @@ int xmpp_test_server_play(xmpp_test_server *server, int from, const char *script
     return XMPP_OK;
 }
 
+/* The destroy function runs last: it may drop the server. */
+static void replace_data(void **data, xmpp_destroy_fn *destroy, void *fresh_data,
+                         xmpp_destroy_fn fresh_destroy)
+{
+    void *old_data = *data;
+    xmpp_destroy_fn old_destroy = *destroy;
+
+    *data = fresh_data;
+    *destroy = fresh_destroy;
+    if (old_destroy)
+        old_destroy(old_data);
+}
+
 int xmpp_test_server_set_stanza_fn(xmpp_test_server *server, xmpp_test_stanza_fn fn,
                                    void *user_data, xmpp_destroy_fn destroy)
 {
-    xmpp_destroy_fn old_destroy;
-    void *old_data;
-
     if (!server)
         return XMPP_ERR_INVAL;
-    old_destroy = server->stanza_destroy;
-    old_data = server->stanza_data;
     server->stanza_fn = fn;
-    server->stanza_data = user_data;
-    server->stanza_destroy = destroy;
-    if (old_destroy)
-        old_destroy(old_data);
+    replace_data(&server->stanza_data, &server->stanza_destroy, user_data, destroy);
     return XMPP_OK;
 }
 
 int xmpp_test_server_set_event_fn(xmpp_test_server *server, xmpp_test_event_fn fn, void *user_data,
                                   xmpp_destroy_fn destroy)
 {
-    xmpp_destroy_fn old_destroy;
-    void *old_data;
-
     if (!server)
         return XMPP_ERR_INVAL;
-    old_destroy = server->event_destroy;
-    old_data = server->event_data;
     server->event_fn = fn;
-    server->event_data = user_data;
-    server->event_destroy = destroy;
-    if (old_destroy)
-        old_destroy(old_data);
+    replace_data(&server->event_data, &server->event_destroy, user_data, destroy);
+    return XMPP_OK;
+}
+
+int xmpp_test_server_set_data_fn(xmpp_test_server *server, xmpp_test_data_fn fn, void *user_data,
+                                 xmpp_destroy_fn destroy)
+{
+    if (!server)
+        return XMPP_ERR_INVAL;
+    server->data_fn = fn;
+    replace_data(&server->data_data, &server->data_destroy, user_data, destroy);
     return XMPP_OK;
 }

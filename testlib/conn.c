@@ -166,30 +166,50 @@ void tst_conn_process(xmpp_test_conn *conn)
     }
 }
 
+void tst_conn_take(xmpp_test_conn *conn, const void *data, size_t len)
+{
+    xmpp_test_server *server = conn->server;
+    bool had_tls = conn->tls != NULL;
+
+    if (server->data_fn && server->data_fn(server, conn, data, len, server->data_data) != XMPP_PASS)
+        return;
+    if (!conn->ended)
+        tst_buf_add(!had_tls && conn->tls ? &conn->wire_in : &conn->reader.in, data, len);
+}
+
+static bool has_handshake(xmpp_test_conn *conn)
+{
+    struct tst_plan *plan = &conn->plans[XMPP_TEST_AT_HANDSHAKE];
+
+    if (plan->action > 0)
+        (void)tst_plan_at(conn, XMPP_TEST_AT_HANDSHAKE);
+    if (plan->action != 0)
+        plan->action = -1; /* once; what follows is not looked at */
+    return !conn->silent && !conn->ended && !conn->closing && plan->action == 0;
+}
+
+static void take_tls(xmpp_test_conn *conn)
+{
+    if (!conn->tls_open && !has_handshake(conn))
+        conn->wire_in.len = 0;
+    else if (!conn->wire_in.failed && tst_tls_run(conn) < 0)
+        conn->closing = true; /* behind the alert */
+}
+
+/* The test sees also what comes when we have ended the connection. */
 static void take_bytes(xmpp_test_conn *conn, const char *data, size_t len)
 {
     tst_count(conn, XMPP_TEST_STAT_BYTES_IN, len);
-    if (conn->ended)
+    if (conn->ended && !conn->server->data_fn)
         return;
-    if (!conn->tls) {
-        tst_buf_add(&conn->reader.in, data, len);
-    } else {
-        if (!conn->tls_open) {
-            struct tst_plan *plan = &conn->plans[XMPP_TEST_AT_HANDSHAKE];
-
-            if (plan->action > 0)
-                (void)tst_plan_at(conn, XMPP_TEST_AT_HANDSHAKE);
-            if (plan->action != 0)
-                plan->action = -1; /* once; what follows is not looked at */
-            if (conn->silent || conn->ended || conn->closing || plan->action != 0)
-                return;
-        }
+    if (conn->tls) {
         tst_buf_add(&conn->wire_in, data, len);
-        if (!conn->wire_in.failed && tst_tls_run(conn) < 0) {
-            conn->closing = true; /* behind the alert */
-            return;
-        }
+    } else {
+        tst_conn_take(conn, data, len);
+        tst_conn_process(conn);
     }
+    if (conn->tls && conn->wire_in.len > 0)
+        take_tls(conn);
     tst_conn_process(conn);
 }
 
@@ -209,8 +229,7 @@ static void receive(xmpp_test_conn *conn)
     if (n > 0) {
         take_bytes(conn, data, (size_t)n);
     } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-        tst_wire_close_fd(conn);
-        tst_conn_over(conn);
+        tst_wire_lost(conn);
     }
 }
 
@@ -366,6 +385,7 @@ void tst_conn_free(xmpp_test_conn *conn)
     tst_scram_clear(&conn->scram);
     tst_script_free(conn->script);
     xmpp_jid_unref(conn->jid);
+    free(conn->peer);
     free(conn->user);
     free(conn);
 }
@@ -425,12 +445,21 @@ int xmpp_test_conn_send(xmpp_test_conn *conn, xmpp_elem *elem)
 
 int xmpp_test_conn_act(xmpp_test_conn *conn, int action, const char *text)
 {
-    if (!conn || action < XMPP_TEST_SILENCE || action > XMPP_TEST_SEND ||
-        (action == XMPP_TEST_SEND && !text))
+    if (!conn || action == 0 || !tst_is_action(action, text))
+        return XMPP_ERR_INVAL;
+    if (conn->ended || conn->closing || (action == XMPP_TEST_START_TLS && conn->tls))
+        return XMPP_ERR_STATE;
+    tst_act(conn, action, text);
+    return XMPP_OK;
+}
+
+int xmpp_test_conn_send_bytes(xmpp_test_conn *conn, const void *data, size_t len)
+{
+    if (!conn || (!data && len > 0))
         return XMPP_ERR_INVAL;
     if (conn->ended || conn->closing)
         return XMPP_ERR_STATE;
-    tst_act(conn, action, text);
+    tst_conn_raw(conn, data, len);
     return XMPP_OK;
 }
 

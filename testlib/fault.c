@@ -48,6 +48,11 @@ void tst_stream_error(xmpp_test_conn *conn, const char *condition)
     tst_send_end(conn);
 }
 
+bool tst_is_action(int action, const char *text)
+{
+    return action >= 0 && action <= XMPP_TEST_START_TLS && (action != XMPP_TEST_SEND || text);
+}
+
 void tst_act(xmpp_test_conn *conn, int action, const char *text)
 {
     static const char garbage[] =
@@ -75,6 +80,9 @@ void tst_act(xmpp_test_conn *conn, int action, const char *text)
         break;
     case XMPP_TEST_STREAM_ERROR:
         tst_stream_error(conn, text ? text : "undefined-condition");
+        break;
+    case XMPP_TEST_START_TLS:
+        tst_login_tls(conn);
         break;
     default:
         tst_conn_raw(conn, text ? text : "", text ? strlen(text) : 0);

@@ -69,6 +69,15 @@ void tst_login_header(xmpp_test_conn *conn, const xmpp_elem *header)
     say_features(conn);
 }
 
+void tst_login_tls(xmpp_test_conn *conn)
+{
+    conn->opened = false;
+    if (!conn->tls && tst_tls_start(conn) < 0) {
+        tst_server_fail(conn->server, "TLS cannot be started");
+        tst_wire_reset(conn);
+    }
+}
+
 static void start_tls(xmpp_test_conn *conn)
 {
     if (conn->tls || conn->transport != XMPP_TEST_STARTTLS) {
@@ -83,11 +92,7 @@ static void start_tls(xmpp_test_conn *conn)
     if (tst_has_fault(conn, XMPP_TEST_FAULT_BEHIND_PROCEED))
         tst_conn_say(conn,
                      "<message from='mallory@forged.example'><body>injected</body></message>");
-    conn->opened = false;
-    if (tst_tls_start(conn) < 0) {
-        tst_server_fail(conn->server, "TLS cannot be started");
-        tst_wire_reset(conn);
-    }
+    tst_login_tls(conn);
 }
 
 static bool is_taken(const xmpp_test_conn *conn, const xmpp_jid *jid)

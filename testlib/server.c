@@ -1,16 +1,66 @@
 #include "tst.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* --- life --- */
+
+static void free_accounts(xmpp_test_server *server)
+{
+    while (server->accounts) {
+        struct tst_account *account = server->accounts;
+
+        server->accounts = account->next;
+        free(account->user);
+        free(account->password);
+        tst_file_clear(&account->cert);
+        tst_file_clear(&account->key);
+        free(account);
+    }
+}
+
+static void destroy(void *user_data)
+{
+    xmpp_test_server *server = user_data;
+    xmpp_loop *loop = server->loop;
+
+    tst_listen_clear(server);
+    for (size_t i = 0; i < server->conn_count; i++)
+        tst_conn_free(server->conns[i]);
+    free(server->conns);
+    while (server->scripts) {
+        struct tst_script *script = server->scripts;
+
+        server->scripts = script->next;
+        tst_script_free(script);
+    }
+    if (server->stanza_destroy)
+        server->stanza_destroy(server->stanza_data);
+    if (server->event_destroy)
+        server->event_destroy(server->event_data);
+    if (server->data_destroy)
+        server->data_destroy(server->data_data);
+    (void)xmpp_test_server_clear_faults(server);
+    free_accounts(server);
+    tst_certs_clear(&server->certs);
+    tst_buf_clear(&server->error);
+    free(server->mechanisms);
+    free(server->bindings);
+    free(server->domain);
+    free(server);
+    xmpp_loop_unref(loop);
+}
+
+/* The references are those of a slot, so that any thread may drop the last one: what the slot destroys is destroyed in
+ * the thread of the loop. */
+static void on_never(xmpp_loop *loop, void *user_data)
+{
+    (void)loop;
+    (void)user_data;
+}
 
 int xmpp_test_server_create(xmpp_test_server **ret, xmpp_loop *loop)
 {
@@ -22,13 +72,16 @@ int xmpp_test_server_create(xmpp_test_server **ret, xmpp_loop *loop)
     server = calloc(1, sizeof *server);
     if (!server)
         return XMPP_ERR_NOMEM;
-    server->refs = 1;
+    r = xmpp_loop_add_timer(loop, &server->life, UINT64_MAX, 0, on_never, server, destroy);
+    if (r < 0) {
+        free(server);
+        return r;
+    }
     server->loop = xmpp_loop_ref(loop);
     server->cert = XMPP_TEST_CERT_GOOD;
     server->finished_told = true;
     server->domain = strdup("test.example");
-    for (int i = 0; i < TST_TRANSPORTS; i++)
-        server->listeners[i].fd = -1;
+    tst_listen_init(server);
     (void)xmpp_test_server_clear_faults(server);
     r = tst_certs_init(&server->certs);
     if (r >= 0 && !server->domain)
@@ -44,59 +97,14 @@ int xmpp_test_server_create(xmpp_test_server **ret, xmpp_loop *loop)
 xmpp_test_server *xmpp_test_server_ref(xmpp_test_server *server)
 {
     if (server)
-        server->refs++;
+        (void)xmpp_slot_ref(server->life);
     return server;
-}
-
-static void free_accounts(xmpp_test_server *server)
-{
-    while (server->accounts) {
-        struct tst_account *account = server->accounts;
-
-        server->accounts = account->next;
-        free(account->user);
-        free(account->password);
-        free(account);
-    }
-}
-
-static void destroy(xmpp_test_server *server)
-{
-    xmpp_loop *loop = server->loop;
-
-    for (int i = 0; i < TST_TRANSPORTS; i++) {
-        xmpp_slot_unref(server->listeners[i].io);
-        if (server->listeners[i].fd >= 0)
-            (void)close(server->listeners[i].fd);
-    }
-    for (size_t i = 0; i < server->conn_count; i++)
-        tst_conn_free(server->conns[i]);
-    free(server->conns);
-    while (server->scripts) {
-        struct tst_script *script = server->scripts;
-
-        server->scripts = script->next;
-        tst_script_free(script);
-    }
-    if (server->stanza_destroy)
-        server->stanza_destroy(server->stanza_data);
-    if (server->event_destroy)
-        server->event_destroy(server->event_data);
-    (void)xmpp_test_server_clear_faults(server);
-    free_accounts(server);
-    tst_certs_clear(&server->certs);
-    tst_buf_clear(&server->error);
-    free(server->mechanisms);
-    free(server->bindings);
-    free(server->domain);
-    free(server);
-    xmpp_loop_unref(loop);
 }
 
 xmpp_test_server *xmpp_test_server_unref(xmpp_test_server *server)
 {
-    if (server && --server->refs == 0)
-        destroy(server);
+    if (server)
+        (void)xmpp_slot_unref(server->life);
     return NULL;
 }
 
@@ -142,7 +150,7 @@ static void tell(xmpp_test_server *server)
 
 void tst_server_leave(xmpp_test_server *server)
 {
-    while (server->dirty) {
+    while (server->entered == 1 && server->dirty) {
         server->dirty = false;
         for (size_t i = 0; i < server->conn_count; i++)
             tst_conn_settle(server->conns[i]);
@@ -215,72 +223,4 @@ xmpp_test_conn *xmpp_test_server_get_conn(const xmpp_test_server *server, size_t
 xmpp_test_conn *xmpp_test_server_find_conn(const xmpp_test_server *server, const xmpp_jid *jid)
 {
     return server && jid ? tst_conn_find(server, jid) : NULL;
-}
-
-/* --- listening --- */
-
-static void on_accept(xmpp_loop *loop, int fd, int events, void *user_data)
-{
-    xmpp_test_server *server = user_data;
-    int transport = 0;
-    int conn_fd;
-
-    (void)loop;
-    (void)events;
-    while (server->listeners[transport].fd != fd)
-        transport++;
-    conn_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (conn_fd < 0)
-        return;
-    tst_server_enter(server);
-    if (tst_conn_create(server, transport, conn_fd) < 0) {
-        tst_server_fail(server, "out of memory");
-        (void)close(conn_fd);
-    }
-    tst_server_leave(server);
-}
-
-static int open_socket(uint16_t *ret_port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -1;
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 128) < 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &len) < 0) {
-        (void)close(fd);
-        return -1;
-    }
-    *ret_port = ntohs(address.sin_port);
-    return fd;
-}
-
-int xmpp_test_server_listen(xmpp_test_server *server, int transport, uint16_t *ret_port)
-{
-    struct tst_listener *listener;
-    uint16_t port;
-    int fd;
-    int r;
-
-    if (!server || transport < 0 || transport >= TST_TRANSPORTS)
-        return XMPP_ERR_INVAL;
-    listener = &server->listeners[transport];
-    if (listener->fd < 0) {
-        fd = open_socket(&port);
-        if (fd < 0)
-            return XMPP_ERR_SYSTEM;
-        r = xmpp_loop_add_io(server->loop, &listener->io, fd, XMPP_IO_READ, on_accept, server,
-                             NULL);
-        if (r < 0) {
-            (void)close(fd);
-            return r;
-        }
-        listener->fd = fd;
-        listener->port = port;
-    }
-    if (ret_port)
-        *ret_port = listener->port;
-    return XMPP_OK;
 }

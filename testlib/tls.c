@@ -45,6 +45,8 @@ int tst_tls_start(xmpp_test_conn *conn)
         gnutls_credentials_set(conn->tls, GNUTLS_CRD_CERTIFICATE, creds) < 0 ||
         gnutls_alpn_set_protocols(conn->tls, &alpn, 1, 0) < 0)
         return XMPP_ERR_TLS;
+    if (tst_auth_wants_cert(conn->server))
+        gnutls_certificate_server_set_request(conn->tls, GNUTLS_CERT_REQUEST);
     gnutls_transport_set_ptr(conn->tls, conn);
     gnutls_transport_set_pull_function(conn->tls, pull);
     gnutls_transport_set_push_function(conn->tls, push);
@@ -71,9 +73,18 @@ static int handshake(xmpp_test_conn *conn)
         return XMPP_ERR_TLS;
     }
     conn->tls_open = true;
+    conn->peer = tst_certs_read_peer(conn->tls);
     r = tst_tls_write(conn, conn->plain_out.data, conn->plain_out.len);
     tst_buf_clear(&conn->plain_out);
+    tst_server_event(conn->server, conn, XMPP_TEST_EVENT_SECURED);
     return r;
+}
+
+/* close_notify; the end of the socket follows */
+static void end_tls(xmpp_test_conn *conn)
+{
+    conn->tls_ended = true;
+    tst_server_event(conn->server, conn, XMPP_TEST_EVENT_TLS_END);
 }
 
 int tst_tls_run(xmpp_test_conn *conn)
@@ -90,9 +101,11 @@ int tst_tls_run(xmpp_test_conn *conn)
         ssize_t n = gnutls_record_recv(conn->tls, data, sizeof data);
 
         if (n > 0)
-            tst_buf_add(&conn->reader.in, data, (size_t)n);
+            tst_conn_take(conn, data, (size_t)n);
+        else if (n == 0 && !conn->tls_ended)
+            end_tls(conn);
         else if (n == GNUTLS_E_AGAIN || n == 0)
-            return XMPP_OK; /* the end of the socket follows close_notify */
+            return XMPP_OK;
         else if (n < 0 && gnutls_error_is_fatal((int)n))
             return XMPP_ERR_TLS;
     }

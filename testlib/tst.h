@@ -36,6 +36,7 @@
 #define TST_FAULTS       18 /* one more than the largest enum xmpp_test_fault */
 #define TST_POINTS       15 /* one more than the largest enum xmpp_test_point */
 #define TST_CERTS        7
+#define TST_CERT_CLIENT  7 /* and TST_CERT_CA: for make_crt() alone */
 #define TST_TRANSPORTS   3
 #define TST_STATS        7
 
@@ -57,18 +58,27 @@ void tst_buf_clear(struct tst_buf *buf);
 bool tst_has_word(const char *words, const char *word, size_t len); /* separated by spaces */
 
 /* --- certs.c --- */
+struct tst_file { /* memory that looks like a file */
+    int fd; /* -1: none */
+    char path[64];
+};
+void tst_file_clear(struct tst_file *file);
 struct tst_certs {
     gnutls_x509_privkey_t key; /* of the leaves, and of the authority */
     gnutls_x509_crt_t ca;
     gnutls_certificate_credentials_t creds[TST_CERTS]; /* made when first used */
-    int fd; /* memory that looks like a file: the authority as PEM */
-    char path[64];
+    struct tst_file file; /* the authority as PEM */
 };
 int tst_certs_init(struct tst_certs *certs);
 void tst_certs_clear(struct tst_certs *certs);
 void tst_certs_forget(struct tst_certs *certs); /* the leaves */
 gnutls_certificate_credentials_t tst_certs_get(struct tst_certs *certs, int kind,
                                                const char *domain);
+/* the certificate of a client and its key, as PEM */
+int tst_certs_make_client(struct tst_certs *certs, const char *address, struct tst_file *cert,
+                          struct tst_file *key);
+/* The address in the certificate that the client has shown, if that is one of ours. malloc(). */
+char *tst_certs_read_peer(gnutls_session_t tls);
 
 /* --- reader.c: cuts what the client says into pieces --- */
 enum tst_piece { TST_NOTHING, TST_HEADER, TST_ELEM, TST_END, TST_BAD };
@@ -158,6 +168,8 @@ struct tst_account {
     struct tst_account *next;
     char *user;
     char *password;
+    struct tst_file cert; /* made when first asked for */
+    struct tst_file key;
 };
 
 struct xmpp_test_conn {
@@ -180,6 +192,8 @@ struct xmpp_test_conn {
 
     gnutls_session_t tls;
     bool tls_open;
+    bool tls_ended; /* by the client */
+    char *peer; /* address in the client's certificate; NULL: it has shown none */
     struct tst_buf wire_in; /* for TLS */
     struct tst_buf plain_out; /* for TLS, before the handshake is done */
     struct tst_buf wire_out;
@@ -216,7 +230,7 @@ struct tst_listener {
 };
 
 struct xmpp_test_server {
-    unsigned refs;
+    xmpp_slot *life; /* its references are those of the server */
     xmpp_loop *loop;
     char *domain;
     char *mechanisms; /* NULL: all */
@@ -225,7 +239,8 @@ struct xmpp_test_server {
     int cert;
     struct tst_account *accounts;
     struct tst_certs certs;
-    struct tst_listener listeners[TST_TRANSPORTS];
+    struct tst_listener listeners[2][TST_TRANSPORTS]; /* of IPv4 and IPv6 */
+    bool ipv6; /* those are meant */
     int64_t faults[TST_FAULTS];
     struct tst_plan plans[TST_POINTS];
     xmpp_test_conn **conns;
@@ -249,6 +264,9 @@ struct xmpp_test_server {
     xmpp_test_event_fn event_fn;
     void *event_data;
     xmpp_destroy_fn event_destroy;
+    xmpp_test_data_fn data_fn;
+    void *data_data;
+    xmpp_destroy_fn data_destroy;
 };
 
 /* --- server.c --- */
@@ -261,6 +279,10 @@ void tst_server_leave(xmpp_test_server *server);
 void tst_count(xmpp_test_conn *conn, int stat, uint64_t n);
 const char *tst_server_password(const xmpp_test_server *server, const char *user); /* NULL: none */
 
+/* --- listen.c --- */
+void tst_listen_init(xmpp_test_server *server);
+void tst_listen_clear(xmpp_test_server *server);
+
 /* --- conn.c --- */
 int tst_conn_create(xmpp_test_server *server, int transport, int fd);
 void tst_conn_free(xmpp_test_conn *conn);
@@ -270,6 +292,8 @@ void tst_conn_printf(xmpp_test_conn *conn, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void tst_conn_raw(xmpp_test_conn *conn, const void *data,
                   size_t len); /* below TLS that is not up yet */
+/* plain text of the client; what the test passes goes to the reader, or to TLS if the test has begun that */
+void tst_conn_take(xmpp_test_conn *conn, const void *data, size_t len);
 void tst_conn_process(xmpp_test_conn *conn); /* pieces that are complete */
 void tst_conn_settle(xmpp_test_conn *conn);
 void tst_conn_over(xmpp_test_conn *conn); /* no session any more */
@@ -280,6 +304,7 @@ xmpp_test_conn *tst_conn_find(const xmpp_test_server *server, const xmpp_jid *ji
 
 /* --- wire.c: from wire_out to the socket, and the end of it --- */
 void tst_wire_flush(xmpp_test_conn *conn);
+void tst_wire_lost(xmpp_test_conn *conn); /* the client has ended it */
 void tst_wire_drop(xmpp_test_conn *conn); /* FIN now */
 void tst_wire_reset(xmpp_test_conn *conn); /* RST now */
 void tst_wire_close_fd(xmpp_test_conn *conn);
@@ -297,14 +322,17 @@ bool tst_has_fault(const xmpp_test_conn *conn, int fault); /* a flag */
 bool tst_is_wrong_at(const xmpp_test_conn *conn, int point); /* XMPP_TEST_FAULT_WRONG_NAMESPACE */
 /* true: something else happened instead */
 bool tst_plan_at(xmpp_test_conn *conn, int point);
+bool tst_is_action(int action, const char *text); /* 0 too */
 void tst_act(xmpp_test_conn *conn, int action, const char *text);
 void tst_stream_error(xmpp_test_conn *conn, const char *condition);
 void tst_send_end(xmpp_test_conn *conn); /* stream, TLS, TCP */
 
 /* --- login.c, auth.c, route.c --- */
 void tst_login_header(xmpp_test_conn *conn, const xmpp_elem *header);
+void tst_login_tls(xmpp_test_conn *conn); /* what follows is TLS */
 void tst_login_elem(xmpp_test_conn *conn, const xmpp_elem *elem);
 bool tst_auth_elem(xmpp_test_conn *conn, const xmpp_elem *elem); /* false: not of SASL */
+bool tst_auth_wants_cert(const xmpp_test_server *server);
 void tst_auth_offer(xmpp_test_conn *conn, struct tst_buf *features);
 void tst_route(xmpp_test_conn *conn, const xmpp_elem *stanza);
 void tst_route_gone(xmpp_test_conn *conn); /* presence for the others */

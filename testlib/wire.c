@@ -35,6 +35,13 @@ void tst_wire_reset(xmpp_test_conn *conn)
     tst_conn_over(conn);
 }
 
+void tst_wire_lost(xmpp_test_conn *conn)
+{
+    tst_wire_close_fd(conn);
+    tst_conn_over(conn);
+    tst_server_event(conn->server, conn, XMPP_TEST_EVENT_TCP_END);
+}
+
 /* Longer than a TLS record can be: one that was begun is completed by it, and found to be forged. */
 static void send_garbage(const xmpp_test_conn *conn)
 {
@@ -136,8 +143,7 @@ static void write_out(xmpp_test_conn *conn)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (n < 0) {
-            tst_wire_close_fd(conn);
-            tst_conn_over(conn);
+            tst_wire_lost(conn);
             return;
         }
         tst_count(conn, XMPP_TEST_STAT_BYTES_OUT, (uint64_t)n);

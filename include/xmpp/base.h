@@ -87,7 +87,8 @@ XMPP_API const char *xmpp_version_string(void);
 /**
  * An allocator: one function that allocates, resizes and frees.
  *
- * Called from any thread that uses the library. A result must be aligned for every type (`max_align_t`).
+ * Called from any thread that uses the library; it must not call the library itself. A result must be aligned for
+ * every type (`max_align_t`).
  *
  * @param ptr        NULL: allocate; else a block from an earlier call
  * @param size       bytes; 0: free ptr (the result is ignored)

@@ -9,9 +9,12 @@ XMPP_BEGIN_DECLS
  * The connection of one account: configure, connect, send, receive, disconnect.
  *
  * A client belongs to a loop, and everything on it is called in the thread of that loop, unless a function says
- * otherwise. Functions of the application run only from inside xmpp_loop_run(), xmpp_loop_step() or
- * xmpp_loop_dispatch(), never from inside one of the calls below. Inside them everything is allowed that does not run
- * the loop: also dropping the last reference to the client.
+ * otherwise; debug builds of the library notice another one, in functions that return errors. In the child of a fork()
+ * only references can be dropped: what would touch the connection returns XMPP_ERR_THREAD.
+ *
+ * Functions of the application run only from inside xmpp_loop_run(), xmpp_loop_step() or xmpp_loop_dispatch(), never
+ * from inside one of the calls below. Inside them everything is allowed that does not run the loop: also dropping the
+ * last reference to the client.
  *
  * connect() finds the servers of the domain (RFC 6120, 3.2 and XEP-0368), races their addresses (RFC 8305), and goes
  * on to the next one if a server does not come as far as to judge the account. It ends in XMPP_STATE_READY or in XMPP_STATE_IDLE
@@ -64,9 +67,10 @@ enum xmpp_tls_mode {
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         *ret is set
- * @retval XMPP_ERR_INVAL  ret or loop is NULL
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          *ret is set
+ * @retval XMPP_ERR_INVAL   ret or loop is NULL
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_create(xmpp_client **ret, xmpp_loop *loop);
@@ -109,9 +113,10 @@ XMPP_API xmpp_client *xmpp_client_unref(xmpp_client *client);
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  an argument is NULL, or the JID came from a server and its domain has no DNS form
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   an argument is NULL, or the JID came from a server and its domain has no DNS form
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_jid(xmpp_client *client, const xmpp_jid *jid);
@@ -128,10 +133,11 @@ XMPP_API int xmpp_client_set_jid(xmpp_client *client, const xmpp_jid *jid);
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL; empty; not UTF-8
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL; empty; not UTF-8
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_password(xmpp_client *client, const char *password);
@@ -148,10 +154,11 @@ XMPP_API int xmpp_client_set_password(xmpp_client *client, const char *password)
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL; host is neither a name nor an address
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL; host is neither a name nor an address
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_endpoint(xmpp_client *client, const char *host, uint16_t port,
@@ -167,9 +174,10 @@ XMPP_API int xmpp_client_set_endpoint(xmpp_client *client, const char *host, uin
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL; unknown mode
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL; unknown mode
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_tls_mode(xmpp_client *client, int mode);
@@ -177,7 +185,8 @@ XMPP_API int xmpp_client_set_tls_mode(xmpp_client *client, int mode);
 /**
  * Set the certificates that are trusted.
  *
- * The file is read when connecting; clients with the same file share what was read.
+ * The file is read when connecting (with XMPP_TLS_LOCAL_ONLY: when TLS begins). What was read is shared by clients with
+ * the same file and kept for the next login; the file is read again when it was changed or replaced.
  *
  * @param client    the client
  * @param pem_path  [optional] file of PEM certificates, in the encoding of the file system; copied.
@@ -185,10 +194,11 @@ XMPP_API int xmpp_client_set_tls_mode(xmpp_client *client, int mode);
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL; empty path
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL; empty path
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_trust_file(xmpp_client *client, const char *pem_path);
@@ -203,9 +213,10 @@ XMPP_API int xmpp_client_set_trust_file(xmpp_client *client, const char *pem_pat
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_timeout(xmpp_client *client, uint64_t connect_us, uint64_t reply_us);
@@ -221,10 +232,11 @@ XMPP_API int xmpp_client_set_timeout(xmpp_client *client, uint64_t connect_us, u
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL; an empty path; a key without a certificate
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL; an empty path; a key without a certificate
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_cert_files(xmpp_client *client, const char *cert_path,
@@ -238,10 +250,11 @@ XMPP_API int xmpp_client_set_cert_files(xmpp_client *client, const char *cert_pa
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL; empty; not UTF-8 of XML characters
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL; empty; not UTF-8 of XML characters
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_authcid(xmpp_client *client, const char *authcid);
@@ -254,9 +267,10 @@ XMPP_API int xmpp_client_set_authcid(xmpp_client *client, const char *authcid);
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_authzid(xmpp_client *client, const xmpp_jid *authzid);
@@ -272,10 +286,11 @@ XMPP_API int xmpp_client_set_authzid(xmpp_client *client, const xmpp_jid *authzi
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL; no name in it, or one that RFC 4422 does not allow
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL; no name in it, or one that RFC 4422 does not allow
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_mechanisms(xmpp_client *client, const char *mechanisms);
@@ -288,10 +303,11 @@ XMPP_API int xmpp_client_set_mechanisms(xmpp_client *client, const char *mechani
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL; not the form of a tag
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL; not the form of a tag
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_lang(xmpp_client *client, const char *lang);
@@ -304,9 +320,10 @@ XMPP_API int xmpp_client_set_lang(xmpp_client *client, const char *lang);
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_keepalive(xmpp_client *client, uint64_t idle_us);
@@ -321,9 +338,10 @@ XMPP_API int xmpp_client_set_keepalive(xmpp_client *client, uint64_t idle_us);
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL; max_stanza_bytes is below 10000
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL; max_stanza_bytes is below 10000
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_limits(xmpp_client *client, size_t max_stanza_bytes,
@@ -341,10 +359,11 @@ XMPP_API int xmpp_client_set_limits(xmpp_client *client, size_t max_stanza_bytes
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         the state is XMPP_STATE_RESOLVING now
- * @retval XMPP_ERR_INVAL  client is NULL
- * @retval XMPP_ERR_STATE  not idle, or without a JID
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          the state is XMPP_STATE_RESOLVING now
+ * @retval XMPP_ERR_INVAL   client is NULL
+ * @retval XMPP_ERR_STATE   not idle, or without a JID
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_connect(xmpp_client *client);
@@ -360,8 +379,9 @@ XMPP_API int xmpp_client_connect(xmpp_client *client);
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         the state is XMPP_STATE_CLOSING or XMPP_STATE_IDLE now
- * @retval XMPP_ERR_INVAL  client is NULL
+ * @retval XMPP_OK          the state is XMPP_STATE_CLOSING or XMPP_STATE_IDLE now
+ * @retval XMPP_ERR_INVAL   client is NULL
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_disconnect(xmpp_client *client);
@@ -375,8 +395,9 @@ XMPP_API int xmpp_client_disconnect(xmpp_client *client);
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         the state is XMPP_STATE_IDLE now
- * @retval XMPP_ERR_INVAL  client is NULL
+ * @retval XMPP_OK          the state is XMPP_STATE_IDLE now
+ * @retval XMPP_ERR_INVAL   client is NULL
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_abort(xmpp_client *client);
@@ -444,9 +465,10 @@ typedef void (*xmpp_state_fn)(xmpp_client *client, int old_state, int new_state,
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         registered; changes that were not told yet are told to fn, too
- * @retval XMPP_ERR_INVAL  client or fn is NULL
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          registered; changes that were not told yet are told to fn, too
+ * @retval XMPP_ERR_INVAL   client or fn is NULL
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_on_state(xmpp_client *client, xmpp_slot **ret_slot, xmpp_state_fn fn,
@@ -465,11 +487,12 @@ XMPP_API int xmpp_client_on_state(xmpp_client *client, xmpp_slot **ret_slot, xmp
  *
  * Thread of the loop; other threads: xmpp_client_post().
  *
- * @retval XMPP_OK         queued
- * @retval XMPP_ERR_INVAL  an argument is NULL, or not a stanza
- * @retval XMPP_ERR_STATE  not ready
- * @retval XMPP_ERR_LIMIT  the queue is full, see xmpp_client_on_drain(); or longer than a stanza may be
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          queued
+ * @retval XMPP_ERR_INVAL   an argument is NULL, or not a stanza
+ * @retval XMPP_ERR_STATE   not ready
+ * @retval XMPP_ERR_LIMIT   the queue is full, see xmpp_client_on_drain(); or longer than a stanza may be
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @return also the first error that happened while the stanza was built
  * @since 0.1
  */
@@ -510,9 +533,10 @@ typedef void (*xmpp_drain_fn)(xmpp_client *client, void *user_data);
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         registered
- * @retval XMPP_ERR_INVAL  client or fn is NULL
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          registered
+ * @retval XMPP_ERR_INVAL   client or fn is NULL
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_on_drain(xmpp_client *client, xmpp_slot **ret_slot, size_t low_bytes,
@@ -569,11 +593,12 @@ typedef void (*xmpp_reply_fn)(xmpp_client *client, const xmpp_elem *reply, const
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         queued
- * @retval XMPP_ERR_INVAL  an argument is NULL; not an IQ of type get or set; its id is in use, or its "to" no JID
- * @retval XMPP_ERR_STATE  not ready
- * @retval XMPP_ERR_LIMIT  the send queue is full, or too many requests are pending
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          queued
+ * @retval XMPP_ERR_INVAL   an argument is NULL; not an IQ of type get or set; its id is in use, or its "to" no JID
+ * @retval XMPP_ERR_STATE   not ready
+ * @retval XMPP_ERR_LIMIT   the send queue is full, or too many requests are pending
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_request(xmpp_client *client, xmpp_slot **ret_slot, xmpp_elem *iq,
@@ -622,9 +647,10 @@ typedef int (*xmpp_stanza_fn)(xmpp_client *client, const xmpp_elem *stanza, void
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         registered
- * @retval XMPP_ERR_INVAL  client or fn is NULL; no or an unknown kind; ns or name is too long
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          registered
+ * @retval XMPP_ERR_INVAL   client or fn is NULL; no or an unknown kind; ns or name is too long
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_add_handler(xmpp_client *client, xmpp_slot **ret_slot, int kinds,
@@ -644,9 +670,10 @@ XMPP_API int xmpp_client_add_handler(xmpp_client *client, xmpp_slot **ret_slot, 
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         registered
- * @retval XMPP_ERR_INVAL  client or var is NULL; var is empty or not UTF-8 of XML characters
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          registered
+ * @retval XMPP_ERR_INVAL   client or var is NULL; var is empty or not UTF-8 of XML characters
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_add_feature(xmpp_client *client, xmpp_slot **ret_slot, const char *var);
@@ -750,6 +777,7 @@ XMPP_API const char *xmpp_client_get_info(const xmpp_client *client, int info);
  * @retval XMPP_OK            all are set
  * @retval XMPP_ERR_INVAL     a pointer is NULL
  * @retval XMPP_ERR_NOTFOUND  index is behind the last one, or none are known yet
+ * @retval XMPP_ERR_THREAD    wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_get_endpoint(const xmpp_client *client, size_t index,

@@ -131,10 +131,11 @@ XMPP_API const char *xmpp_error_get_condition(const xmpp_error *error);
 /**
  * What happened, for humans and logs; not to be parsed.
  *
- * Any thread.
+ * Any thread. doc/errors.md lists what it looks like, and what to do.
  *
  * @param error  [optional] or NULL
- * @return English, one line unless it quotes the peer, UTF-8, borrowed from error; never NULL
+ * @return English, one line of at most 1000 bytes without control characters, also where it quotes the peer; UTF-8,
+ *         borrowed from error; never NULL
  * @since 0.1
  */
 XMPP_API const char *xmpp_error_get_text(const xmpp_error *error);
@@ -207,13 +208,13 @@ XMPP_API const char *xmpp_error_get_peer_text(const xmpp_error *error);
 XMPP_API int xmpp_error_get_cert_problems(const xmpp_error *error);
 
 /**
- * How many attempts were made before giving up.
+ * How many hosts and addresses were tried.
  *
- * Any thread. A domain can have many hosts, a host many addresses; each has its own failure. Attempts above 256 are
- * not kept.
+ * Any thread. A domain can have many hosts, a host many addresses; each has its own failure. If a connection came to
+ * an end that the application did not want, its host and address are the last. Attempts above 256 are not kept.
  *
  * @param error  [optional] or NULL
- * @return number of attempts for xmpp_error_get_attempt(); 0: the error is not about several
+ * @return number of attempts for xmpp_error_get_attempt(); 0: none was made, or the error is not about a connection
  * @since 0.1
  */
 XMPP_API size_t xmpp_error_count_attempts(const xmpp_error *error);

@@ -14,8 +14,10 @@
  *
  * A loop belongs to one thread at a time: the one that created it, then the one that last entered run, step or
  * dispatch. Functions marked "loop thread" are called from there; debug builds of the library check it and return
- * #XMPP_ERR_THREAD. In the child of a fork() only xmpp_loop_unref() works, and does not disturb the parent; the
- * others return #XMPP_ERR_THREAD.
+ * #XMPP_ERR_THREAD, if they return errors. Who cleans up in another thread than the one that ran the loop last calls
+ * xmpp_loop_step(loop, 0) first, so that the loop is its own: else what it drops waits for a thread that does not come
+ * back. In the child of a fork() only dropping references works, and does not disturb the parent; the others return
+ * #XMPP_ERR_THREAD.
  *
  * @code
  * #include <xmpp/xmpp.h>

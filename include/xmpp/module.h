@@ -34,10 +34,11 @@ typedef int (*xmpp_module_create_fn)(xmpp_module *module, xmpp_client *client, v
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         *ret is set
- * @retval XMPP_ERR_INVAL  an argument is NULL, or name is empty
- * @retval XMPP_ERR_BUSY   called by the create function of the same module
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          *ret is set
+ * @retval XMPP_ERR_INVAL   an argument is NULL, or name is empty
+ * @retval XMPP_ERR_BUSY    called by the create function of the same module
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @return also what create returned
  * @since 0.1
  */

@@ -60,10 +60,11 @@ typedef int (*xmpp_cert_fn)(xmpp_client *client, xmpp_cert *cert, void *user_dat
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
- * @retval XMPP_ERR_BUSY   called by a function that is being asked
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_BUSY    called by a function that is being asked
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_cert_fn(xmpp_client *client, xmpp_cert_fn fn, void *user_data,
@@ -98,7 +99,7 @@ XMPP_API xmpp_cert *xmpp_cert_unref(xmpp_cert *cert);
  *
  * @param cert  NULL: 0
  *
- * Thread of the loop.
+ * Any thread.
  *
  * @return bits of enum xmpp_cert_problem
  * @since 0.1
@@ -113,7 +114,7 @@ XMPP_API int xmpp_cert_get_problems(const xmpp_cert *cert);
  * @param ret      [out] DER, borrowed of cert
  * @param ret_len  [out] bytes
  *
- * Thread of the loop.
+ * Any thread.
  *
  * @retval XMPP_OK            both are set
  * @retval XMPP_ERR_INVAL     a pointer is NULL
@@ -128,7 +129,7 @@ XMPP_API int xmpp_cert_get_der(const xmpp_cert *cert, size_t index, const uint8_
  *
  * @param cert  NULL: NULL
  *
- * Thread of the loop.
+ * Any thread.
  *
  * @return several lines of UTF-8, borrowed of cert
  * @since 0.1
@@ -143,9 +144,10 @@ XMPP_API const char *xmpp_cert_get_text(const xmpp_cert *cert);
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         taken
- * @retval XMPP_ERR_INVAL  cert is NULL, or another verdict
- * @retval XMPP_ERR_STATE  answered already, or the connection is gone
+ * @retval XMPP_OK          taken
+ * @retval XMPP_ERR_INVAL   cert is NULL, or another verdict
+ * @retval XMPP_ERR_STATE   answered already, or the connection is gone
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_cert_answer(xmpp_cert *cert, int verdict);
@@ -185,10 +187,11 @@ typedef void (*xmpp_ask_fn)(xmpp_client *client, xmpp_ask *ask, void *user_data)
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  client is NULL
- * @retval XMPP_ERR_STATE  a connection exists: only while XMPP_STATE_IDLE
- * @retval XMPP_ERR_BUSY   called by a function that is being asked
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   client is NULL
+ * @retval XMPP_ERR_STATE   a connection exists: only while XMPP_STATE_IDLE
+ * @retval XMPP_ERR_BUSY    called by a function that is being asked
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_client_set_ask_fn(xmpp_client *client, xmpp_ask_fn fn, void *user_data,
@@ -251,9 +254,10 @@ XMPP_API const char *xmpp_ask_get_mechanism(const xmpp_ask *ask);
  *
  * Thread of the loop.
  *
- * @retval XMPP_OK         taken; what comes of it is told by the state
- * @retval XMPP_ERR_INVAL  ask is NULL, or secret is NULL and len is not 0
- * @retval XMPP_ERR_STATE  answered already, or the connection is gone
+ * @retval XMPP_OK          taken; what comes of it is told by the state
+ * @retval XMPP_ERR_INVAL   ask is NULL, or secret is NULL and len is not 0
+ * @retval XMPP_ERR_STATE   answered already, or the connection is gone
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_ask_answer(xmpp_ask *ask, const char *secret, size_t len);

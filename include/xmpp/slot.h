@@ -47,8 +47,9 @@ XMPP_API xmpp_slot *xmpp_slot_unref(xmpp_slot *slot);
  *
  * @param slot  loop thread only; may be the one whose function is running
  *
- * @retval XMPP_OK         it is inactive, also if it was before
- * @retval XMPP_ERR_INVAL  slot is NULL
+ * @retval XMPP_OK          it is inactive, also if it was before
+ * @retval XMPP_ERR_INVAL   slot is NULL
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds)
  * @since 0.1
  */
 XMPP_API int xmpp_slot_cancel(xmpp_slot *slot);
@@ -73,10 +74,11 @@ XMPP_API int xmpp_slot_is_active(const xmpp_slot *slot);
  * @param slot  a stanza handler's; loop thread only
  * @param type  like "chat", "get"; copied
  *
- * @retval XMPP_OK         narrowed
- * @retval XMPP_ERR_INVAL  NULL, or not a stanza handler
- * @retval XMPP_ERR_STATE  too late, or inactive
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          narrowed
+ * @retval XMPP_ERR_INVAL   NULL, or not a stanza handler
+ * @retval XMPP_ERR_STATE   too late, or inactive
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds)
  * @since 0.1
  */
 XMPP_API int xmpp_slot_match_type(xmpp_slot *slot, const char *type);
@@ -91,10 +93,11 @@ XMPP_API int xmpp_slot_match_type(xmpp_slot *slot, const char *type);
  * @param jid   the sender; referenced
  * @param bare  0: the whole address must be equal; else any resource will do
  *
- * @retval XMPP_OK         narrowed
- * @retval XMPP_ERR_INVAL  NULL, or not a stanza handler
- * @retval XMPP_ERR_STATE  too late, or inactive
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          narrowed
+ * @retval XMPP_ERR_INVAL   NULL, or not a stanza handler
+ * @retval XMPP_ERR_STATE   too late, or inactive
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds)
  * @since 0.1
  */
 XMPP_API int xmpp_slot_match_from(xmpp_slot *slot, const xmpp_jid *jid, int bare);
@@ -108,10 +111,11 @@ XMPP_API int xmpp_slot_match_from(xmpp_slot *slot, const xmpp_jid *jid, int bare
  * @param slot  a stanza handler's; loop thread only
  * @param id    UTF-8; copied
  *
- * @retval XMPP_OK         narrowed
- * @retval XMPP_ERR_INVAL  NULL, or not a stanza handler
- * @retval XMPP_ERR_STATE  too late, or inactive
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          narrowed
+ * @retval XMPP_ERR_INVAL   NULL, or not a stanza handler
+ * @retval XMPP_ERR_STATE   too late, or inactive
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds)
  * @since 0.1
  */
 XMPP_API int xmpp_slot_match_id(xmpp_slot *slot, const char *id);
@@ -125,9 +129,10 @@ XMPP_API int xmpp_slot_match_id(xmpp_slot *slot, const char *id);
  * @param slot      a stanza handler's; loop thread only
  * @param priority  lower runs first; 0 unless set
  *
- * @retval XMPP_OK         set
- * @retval XMPP_ERR_INVAL  NULL, or not a stanza handler
- * @retval XMPP_ERR_STATE  too late, or inactive
+ * @retval XMPP_OK          set
+ * @retval XMPP_ERR_INVAL   NULL, or not a stanza handler
+ * @retval XMPP_ERR_STATE   too late, or inactive
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds)
  * @since 0.1
  */
 XMPP_API int xmpp_slot_set_priority(xmpp_slot *slot, int priority);

@@ -5,27 +5,28 @@
  * @file
  * libxmpp-test: a server for tests of applications, inside the test program and on the application's own loop.
  *
- * It is a library of its own (`pkg-config libxmpp-test`). It listens on loopback addresses only, with ports that the
- * system chooses, and makes an authority and certificates in memory. It logs clients in (STARTTLS, direct TLS, plain
- * text; SCRAM-SHA-1, -256 and -512 with and without channel binding, PLAIN, ANONYMOUS), and passes stanzas between
- * them like a small server: to full and bare addresses, presence to the other resources of the account, pings are
- * answered, other requests to the server get service-unavailable. It keeps what each client sent. There is no roster,
- * nothing is stored, no privacy: it is not a server for anything but tests.
+ * It is a library of its own (`pkg-config libxmpp-test`). It listens on loopback addresses, on ports that the system
+ * chooses, or serves sockets that the test has connected; authority and certificates are made in memory. It logs clients
+ * in (STARTTLS, direct TLS, plain text; SCRAM-SHA-1, -256, -512 and their -PLUS, PLAIN, ANONYMOUS, EXTERNAL) and passes
+ * stanzas between them: to full and bare addresses, presence to the other resources of the account; pings are answered,
+ * other requests to the server get service-unavailable. What a client sent is kept. There is no roster, nothing is
+ * stored, nothing private: it is a server for nothing but tests.
  *
- * What a test wants to be different can be ordered in four ways, from coarse to fine:
+ * What a test wants to be different can be ordered in five ways, from coarse to fine:
  *
  * - faults, xmpp_test_server_set_fault(): cuts, delays, wrong signatures, wrong ids;
  * - something else instead of a step of the login, xmpp_test_server_fail_at();
  * - scripts: expect this, send that, xmpp_test_server_play();
- * - a function that sees each stanza, xmpp_test_server_set_stanza_fn().
+ * - a function that sees each stanza, xmpp_test_server_set_stanza_fn();
+ * - a function that sees each byte, and may be the server itself, xmpp_test_server_set_data_fn().
  *
  * Faults and settings concern the connections that are accepted after the call, unless a function says otherwise.
  *
- * Everything is called in the thread of the loop, references included. Functions of the test run only from inside
- * xmpp_loop_run(), xmpp_loop_step(), xmpp_loop_dispatch() and xmpp_test_server_run(); they may do everything that
- * does not run the loop, also drop the last reference to the server. The memory of the server itself does not come from
- * xmpp_mem_set_allocator(); that of its elements, JIDs and registrations with the loop does. When it runs out, the
- * connection is reset and the server has failed.
+ * All functions are for the thread of the loop, but references are taken and dropped in any thread. Functions of the
+ * test run only from inside those that run the loop, and xmpp_test_server_accept(); they may do everything that does
+ * not run the loop, also drop the last reference to the server. Elements, JIDs and registrations of the server come
+ * from xmpp_mem_set_allocator(), its other memory does not. Without memory, the connection is reset and the server has
+ * failed.
  *
  * ### Scripts
  *
@@ -56,7 +57,7 @@
  *
  * ### Example
  *
- * A test of an application that asks for its roster, and says hello to the first contact.
+ * A test of an application that asks for its roster, and then becomes available.
  *
  * @code
  * #include <stdio.h>
@@ -65,20 +66,14 @@
  *
  * static void on_roster(xmpp_client *client, const xmpp_elem *reply, const xmpp_error *error, void *user_data)
  * {
- *     const xmpp_elem *query = xmpp_elem_first_child(reply, "jabber:iq:roster", "query");
- *     const xmpp_elem *item = xmpp_elem_first_child(query, NULL, "item");
- *     xmpp_jid *jid = NULL;
- *     xmpp_elem *hello;
+ *     xmpp_elem *presence;
  *
  *     (void)error;
  *     (void)user_data;
- *     if (item && xmpp_jid_parse(&jid, xmpp_elem_get_attr(item, "jid")) >= 0 &&
- *         xmpp_elem_create_stanza(&hello, XMPP_MESSAGE, "chat", jid) >= 0) {
- *         xmpp_elem_add_child_text(hello, NULL, "body", "hello");
- *         xmpp_client_send(client, hello);
- *         xmpp_elem_unref(hello);
+ *     if (reply && xmpp_elem_create_stanza(&presence, XMPP_PRESENCE, NULL, NULL) >= 0) {
+ *         xmpp_client_send(client, presence);
+ *         xmpp_elem_unref(presence);
  *     }
- *     xmpp_jid_unref(jid);
  * }
  *
  * static void on_state(xmpp_client *client, int old_state, int new_state, const xmpp_error *error, void *user_data)
@@ -100,9 +95,8 @@
  * {
  *     static const char script[] =
  *         "C: <iq type='get' id='$1'><query xmlns='jabber:iq:roster'/></iq>\n"
- *         "S: <iq type='result' id='$1'><query xmlns='jabber:iq:roster'>\n"
- *         "   <item jid='bob@test.example'/></query></iq>\n"
- *         "C: <message to='bob@test.example' type='chat'><body>hel*</body></message>\n";
+ *         "S: <iq type='result' id='$1'><query xmlns='jabber:iq:roster'/></iq>\n"
+ *         "C: <presence type='!'/>\n";
  *     xmpp_loop *loop = NULL;
  *     xmpp_client *client = NULL;
  *     xmpp_test_server *server = NULL;
@@ -117,8 +111,7 @@
  *         (r = xmpp_client_connect(client)) >= 0)
  *         r = xmpp_test_server_run(server, 10000000);
  *     if (r < 0)
- *         fprintf(stderr, "%s: %s\n", xmpp_err_text(r),
- *                 server && xmpp_test_server_get_error(server) ? xmpp_test_server_get_error(server) : "");
+ *         fprintf(stderr, "%s\n", r == XMPP_ERR_PROTOCOL ? xmpp_test_server_get_error(server) : xmpp_err_text(r));
  *     xmpp_client_unref(client);
  *     xmpp_test_server_unref(server);
  *     xmpp_loop_unref(loop);
@@ -154,7 +147,7 @@ typedef struct xmpp_test_conn xmpp_test_conn;
 XMPP_API int xmpp_test_server_create(xmpp_test_server **ret, xmpp_loop *loop);
 
 /**
- * Take another reference.
+ * Take another reference, in any thread that holds one.
  *
  * @param server  NULL allowed
  * @return server
@@ -163,7 +156,8 @@ XMPP_API int xmpp_test_server_create(xmpp_test_server **ret, xmpp_loop *loop);
 XMPP_API xmpp_test_server *xmpp_test_server_ref(xmpp_test_server *server);
 
 /**
- * Drop a reference. With the last one everything is closed, without a word to the test.
+ * Drop a reference, in any thread. With the last one everything is closed, without a word to the test: in the loop's
+ * thread before this returns, elsewhere that is left to the loop.
  *
  * @param server  NULL allowed
  * @return always NULL
@@ -205,12 +199,12 @@ XMPP_API int xmpp_test_server_add_account(xmpp_test_server *server, const char *
 /**
  * Set the SASL mechanisms that are offered. Counts at once.
  *
- * Mechanisms that end with -PLUS are offered only where there is TLS. Unknown ones are offered, and fail with
- * temporary-auth-failure.
+ * Mechanisms that end with -PLUS are offered only where there is TLS. With EXTERNAL among them, clients are asked for a
+ * certificate during the TLS handshake, and EXTERNAL is offered to those that have shown one of
+ * xmpp_test_server_get_cert_files() (XEP-0178). Unknown ones are offered, and fail with temporary-auth-failure.
  *
  * @param server      the server
- * @param mechanisms  [optional] names separated by single spaces; copied. NULL: SCRAM-SHA-512, -256 and -1, each with
- *                    and without -PLUS, PLAIN, ANONYMOUS
+ * @param mechanisms  [optional] names separated by single spaces; copied. NULL: all known ones but EXTERNAL
  *
  * @retval XMPP_OK         set
  * @retval XMPP_ERR_INVAL  server is NULL; a character that no name has
@@ -226,8 +220,7 @@ XMPP_API int xmpp_test_server_set_mechanisms(xmpp_test_server *server, const cha
  * tls-exporter (RFC 9266), tls-server-end-point, and with TLS 1.2 tls-unique (RFC 5929).
  *
  * @param server  the server
- * @param types   [optional] names separated by single spaces; copied. "": nothing is announced. NULL: all that the
- *                session has
+ * @param types   [optional] names separated by single spaces; copied. "": none. NULL: all that the session has
  *
  * @retval XMPP_OK         set
  * @retval XMPP_ERR_INVAL  server is NULL; a character that no name has
@@ -250,8 +243,7 @@ XMPP_API int xmpp_test_server_set_tls_version(xmpp_test_server *server, int vers
 
 /** Certificates that the server can show. */
 enum xmpp_test_cert {
-    XMPP_TEST_CERT_GOOD =
-        1, /**< for the domain, by the authority of xmpp_test_server_get_trust_file() */
+    XMPP_TEST_CERT_GOOD = 1, /**< for the domain, by the authority of the trust file */
     XMPP_TEST_CERT_EXPIRED = 2, /**< since 2020 */
     XMPP_TEST_CERT_FUTURE = 3, /**< valid from tomorrow */
     XMPP_TEST_CERT_WRONG_NAME = 4, /**< for wrong.example */
@@ -279,7 +271,19 @@ enum xmpp_test_transport {
 };
 
 /**
- * Listen on 127.0.0.1, on a port that the system chooses. Each transport has its own; a second call gives the same.
+ * Choose between IPv4 and IPv6, for xmpp_test_server_listen() and xmpp_test_server_configure_client() from now on.
+ *
+ * @param server   the server
+ * @param enabled  0: 127.0.0.1, as from the beginning; else ::1
+ *
+ * @retval XMPP_OK         set
+ * @retval XMPP_ERR_INVAL  server is NULL
+ * @since 0.1
+ */
+XMPP_API int xmpp_test_server_set_ipv6(xmpp_test_server *server, int enabled);
+
+/**
+ * Listen on 127.0.0.1 or ::1, on a port that the system chooses: one for each transport, also in a second call.
  *
  * @param server     the server
  * @param transport  enum xmpp_test_transport
@@ -294,10 +298,26 @@ enum xmpp_test_transport {
 XMPP_API int xmpp_test_server_listen(xmpp_test_server *server, int transport, uint16_t *ret_port);
 
 /**
+ * Serve a socket that is connected already, like one end of a socketpair(), as if it had come through a listener. The
+ * connection begins inside this call. What is no TCP cannot be reset: it ends.
+ *
+ * @param server     the server
+ * @param transport  enum xmpp_test_transport
+ * @param fd         connected stream socket; made non-blocking; belongs to the server on success
+ *
+ * @retval XMPP_OK          a connection, the last one of xmpp_test_server_get_conn()
+ * @retval XMPP_ERR_INVAL   server is NULL, an unknown transport, or no such socket
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_TLS     direct TLS cannot be started
+ * @retval XMPP_ERR_SYSTEM  the descriptor cannot be watched, see errno
+ * @since 0.1
+ */
+XMPP_API int xmpp_test_server_accept(xmpp_test_server *server, int transport, int fd);
+
+/**
  * The authority that has signed the certificate, for xmpp_client_set_trust_file() and other programs.
  *
  * @param server  NULL: NULL
- *
  * @return path of a PEM file that lives in memory: readable for processes of the same user as long as the server
  *         lives; borrowed
  * @since 0.1
@@ -305,7 +325,28 @@ XMPP_API int xmpp_test_server_listen(xmpp_test_server *server, int transport, ui
 XMPP_API const char *xmpp_test_server_get_trust_file(const xmpp_test_server *server);
 
 /**
- * Give a client all that it needs to log in here: JID, password, endpoint, trust file, TLS mode. Listens if need be.
+ * The certificate of an account, signed by the server's authority, for xmpp_client_set_cert_files() and SASL EXTERNAL.
+ * It has the address as XmppAddr (RFC 6120, 13.7.1.4).
+ *
+ * @param server    the server
+ * @param user      an account
+ * @param ret_cert  [out] path of a PEM file like the trust file; borrowed until the domain changes
+ * @param ret_key   [out] path of its key, likewise
+ *
+ * @retval XMPP_OK            both are set
+ * @retval XMPP_ERR_INVAL     an argument is NULL
+ * @retval XMPP_ERR_NOTFOUND  no such account
+ * @retval XMPP_ERR_NOMEM     out of memory
+ * @retval XMPP_ERR_TLS       no certificate could be made
+ * @retval XMPP_ERR_SYSTEM    no file for it
+ * @since 0.1
+ */
+XMPP_API int xmpp_test_server_get_cert_files(xmpp_test_server *server, const char *user,
+                                             const char **ret_cert, const char **ret_key);
+
+/**
+ * Give a client all that it needs to log in here: JID, password, endpoint, trust file, TLS mode; with EXTERNAL among
+ * the mechanisms and TLS also the certificate of the account. Listens if need be.
  *
  * @param server     the server
  * @param client     idle; keeps no reference
@@ -317,7 +358,8 @@ XMPP_API const char *xmpp_test_server_get_trust_file(const xmpp_test_server *ser
  * @retval XMPP_ERR_NOTFOUND  no such account
  * @retval XMPP_ERR_STATE     the client is not idle
  * @retval XMPP_ERR_NOMEM     out of memory
- * @retval XMPP_ERR_SYSTEM    no socket
+ * @retval XMPP_ERR_TLS       no certificate could be made
+ * @retval XMPP_ERR_SYSTEM    no socket, or no file for the certificate
  * @since 0.1
  */
 XMPP_API int xmpp_test_server_configure_client(xmpp_test_server *server, xmpp_client *client,
@@ -334,27 +376,19 @@ enum xmpp_test_fault {
     XMPP_TEST_FAULT_STOP_AFTER = 1, /**< bytes; then nothing is sent any more, and nothing closed */
     XMPP_TEST_FAULT_DROP_AFTER = 2, /**< bytes; then TCP ends, without an end of TLS */
     XMPP_TEST_FAULT_RESET_AFTER = 3, /**< bytes; then TCP is reset */
-    XMPP_TEST_FAULT_GARBAGE_AFTER =
-        4, /**< bytes; then come others that are neither TLS nor XML, then nothing */
-    XMPP_TEST_FAULT_CUT =
-        5, /**< so many bytes at most are written in one turn of the loop; 1: each for itself */
-    XMPP_TEST_FAULT_CUT_RANDOM =
-        6, /**< a seed; pieces of random size, the same for the same seed */
+    XMPP_TEST_FAULT_GARBAGE_AFTER = 4, /**< bytes; then some that are neither TLS nor XML */
+    XMPP_TEST_FAULT_CUT = 5, /**< at most so many bytes are written in one turn of the loop */
+    XMPP_TEST_FAULT_CUT_RANDOM = 6, /**< seed: pieces of random size, the same for the same seed */
     XMPP_TEST_FAULT_DELAY = 7, /**< microseconds before each write */
     XMPP_TEST_FAULT_NEVER_READ = 8, /**< bytes; then nothing is read any more */
-    XMPP_TEST_FAULT_NO_CLOSE_NOTIFY =
-        9, /**< flag: the server closes TCP without having closed TLS */
-    XMPP_TEST_FAULT_NO_STARTTLS =
-        10, /**< flag: XMPP_TEST_STARTTLS without the offer; SASL is offered at once */
-    XMPP_TEST_FAULT_BEHIND_PROCEED =
-        11, /**< flag: a message in plain text follows `<proceed/>` (RFC 6120, 5.4.3.3) */
+    XMPP_TEST_FAULT_NO_CLOSE_NOTIFY = 9, /**< flag: TCP is closed without an end of TLS */
+    XMPP_TEST_FAULT_NO_STARTTLS = 10, /**< flag: XMPP_TEST_STARTTLS offers SASL at once, no TLS */
+    XMPP_TEST_FAULT_BEHIND_PROCEED = 11, /**< flag: a message in plain text follows `<proceed/>` */
     XMPP_TEST_FAULT_WRONG_SIGNATURE = 12, /**< flag: SCRAM's server signature (RFC 5802, 3) */
     XMPP_TEST_FAULT_WRONG_NONCE = 13, /**< flag: SCRAM's nonce does not begin with the client's */
     XMPP_TEST_FAULT_ITERATIONS = 14, /**< SCRAM's iteration count, instead of 4096 */
-    XMPP_TEST_FAULT_WRONG_ID =
-        15, /**< flag: answers of the server to IQs have an id that nobody asked with */
-    XMPP_TEST_FAULT_FORGED_FROM =
-        16, /**< flag: answers to IQs come from mallory\@forged.example/x; not for binding */
+    XMPP_TEST_FAULT_WRONG_ID = 15, /**< flag: answers to IQs have an id that nobody asked with */
+    XMPP_TEST_FAULT_FORGED_FROM = 16, /**< flag: answers to IQs, but binding, are from another */
     /** enum xmpp_test_point: what is sent there has a wrong namespace. For headers, features, STARTTLS, AUTH, BIND */
     XMPP_TEST_FAULT_WRONG_NAMESPACE = 17
 };
@@ -398,13 +432,14 @@ enum xmpp_test_action {
     XMPP_TEST_RESET = 4, /**< TCP is reset */
     XMPP_TEST_GARBAGE = 5, /**< the text, or bytes that are not XML; then silence */
     XMPP_TEST_STREAM_ERROR = 6, /**< stream error; the text is the condition (RFC 6120, 4.9.3) */
-    XMPP_TEST_SEND = 7 /**< the text is sent; the server goes on reading */
+    XMPP_TEST_SEND = 7, /**< the text is sent; the server goes on reading */
+    XMPP_TEST_START_TLS = 8 /**< what follows is TLS, of which this is the server's side */
 };
 
 /**
  * Let something else happen at a step of the connection.
  *
- * What is sent goes through TLS if that is up.
+ * What is sent goes through TLS if that is up. XMPP_TEST_START_TLS does nothing where there is TLS already.
  *
  * @param server  the server
  * @param point   enum xmpp_test_point
@@ -434,10 +469,8 @@ XMPP_API int xmpp_test_server_clear_faults(xmpp_test_server *server);
 
 /** Where a script begins. */
 enum xmpp_test_from {
-    XMPP_TEST_FROM_START =
-        0, /**< with the first byte: the script does all, the server nothing but direct TLS */
-    XMPP_TEST_FROM_READY =
-        1 /**< when the server has bound a resource; after the script it goes on as a server */
+    XMPP_TEST_FROM_START = 0, /**< with the first byte: the server does nothing but direct TLS */
+    XMPP_TEST_FROM_READY = 1 /**< when a resource is bound; the server goes on after the script */
 };
 
 /**
@@ -527,7 +560,6 @@ XMPP_API int xmpp_test_elem_match(const xmpp_elem *elem, const char *pattern);
  * @param conn       the client's connection
  * @param stanza     sealed; borrowed during the call
  * @param user_data  as registered
- *
  * @return XMPP_PASS: the server deals with it; XMPP_DONE or another value: it does nothing
  */
 typedef int (*xmpp_test_stanza_fn)(xmpp_test_server *server, xmpp_test_conn *conn,
@@ -554,7 +586,10 @@ enum xmpp_test_event {
     XMPP_TEST_EVENT_READY = 2, /**< a resource was bound */
     XMPP_TEST_EVENT_CLOSED = 3, /**< a connection ended, by either side */
     XMPP_TEST_EVENT_FINISHED = 4, /**< all scripts have been played; no connection */
-    XMPP_TEST_EVENT_FAILED = 5 /**< see xmpp_test_server_get_error(); once, no connection */
+    XMPP_TEST_EVENT_FAILED = 5, /**< see xmpp_test_server_get_error(); once, no connection */
+    XMPP_TEST_EVENT_SECURED = 6, /**< the TLS handshake is over */
+    XMPP_TEST_EVENT_TLS_END = 7, /**< the client has closed TLS */
+    XMPP_TEST_EVENT_TCP_END = 8 /**< the client has closed or reset TCP, perhaps as the last one */
 };
 
 /**
@@ -582,6 +617,38 @@ typedef void (*xmpp_test_event_fn)(xmpp_test_server *server, xmpp_test_conn *con
  */
 XMPP_API int xmpp_test_server_set_event_fn(xmpp_test_server *server, xmpp_test_event_fn fn,
                                            void *user_data, xmpp_destroy_fn destroy);
+
+/**
+ * A client sent bytes.
+ *
+ * A function that never lets the server have them is the server itself, a raw peer: it answers with
+ * xmpp_test_conn_send_bytes(), and xmpp_test_conn_act() with XMPP_TEST_START_TLS begins its side of TLS. What the
+ * function is looking at then is the beginning of the handshake, if it is passed.
+ *
+ * @param server     the server
+ * @param conn       the client's connection; it has ended if the server ended it
+ * @param data       out of TLS, if there is TLS; borrowed during the call
+ * @param len        not 0
+ * @param user_data  as registered
+ * @return XMPP_PASS: the server, or its script, deals with them; XMPP_DONE or another value: they do not count
+ */
+typedef int (*xmpp_test_data_fn)(xmpp_test_server *server, xmpp_test_conn *conn, const void *data,
+                                 size_t len, void *user_data);
+
+/**
+ * Set the function that sees all bytes before the server does. Counts at once; it replaces the one before.
+ *
+ * @param server     the server
+ * @param fn         [optional] NULL: none
+ * @param user_data  passed to fn
+ * @param destroy    [optional] runs once after the last use of user_data; may run inside this call, for the old one
+ *
+ * @retval XMPP_OK         set
+ * @retval XMPP_ERR_INVAL  server is NULL
+ * @since 0.1
+ */
+XMPP_API int xmpp_test_server_set_data_fn(xmpp_test_server *server, xmpp_test_data_fn fn,
+                                          void *user_data, xmpp_destroy_fn destroy);
 
 /* --- connections --- */
 
@@ -649,7 +716,7 @@ XMPP_API const xmpp_jid *xmpp_test_conn_get_jid(const xmpp_test_conn *conn);
 XMPP_API int xmpp_test_conn_send(xmpp_test_conn *conn, xmpp_elem *elem);
 
 /**
- * Do something on a connection now: close it, drop it, send any text.
+ * Do something on a connection now: close it, drop it, send any text, begin TLS.
  *
  * @param conn    open
  * @param action  enum xmpp_test_action
@@ -657,10 +724,24 @@ XMPP_API int xmpp_test_conn_send(xmpp_test_conn *conn, xmpp_elem *elem);
  *
  * @retval XMPP_OK         done, or queued
  * @retval XMPP_ERR_INVAL  conn is NULL; unknown action; no text to send
- * @retval XMPP_ERR_STATE  the connection has ended
+ * @retval XMPP_ERR_STATE  the connection has ended; XMPP_TEST_START_TLS where there is TLS
  * @since 0.1
  */
 XMPP_API int xmpp_test_conn_act(xmpp_test_conn *conn, int action, const char *text);
+
+/**
+ * Send any bytes: XMPP_TEST_SEND for data that may hold NUL. They go through TLS if that is up.
+ *
+ * @param conn  open
+ * @param data  copied; NULL only with len 0
+ * @param len   number of bytes
+ *
+ * @retval XMPP_OK         queued
+ * @retval XMPP_ERR_INVAL  conn is NULL, or data
+ * @retval XMPP_ERR_STATE  the connection has ended
+ * @since 0.1
+ */
+XMPP_API int xmpp_test_conn_send_bytes(xmpp_test_conn *conn, const void *data, size_t len);
 
 /* --- what happened --- */
 
@@ -690,8 +771,7 @@ enum xmpp_test_stat {
     XMPP_TEST_STAT_BYTES_IN = 3, /**< read from the sockets */
     XMPP_TEST_STAT_BYTES_OUT = 4, /**< written to them */
     XMPP_TEST_STAT_STANZAS_IN = 5, /**< of clients that have bound a resource */
-    XMPP_TEST_STAT_STANZAS_OUT =
-        6 /**< delivered, answered, or sent as elements by the test; not those of scripts */
+    XMPP_TEST_STAT_STANZAS_OUT = 6 /**< delivered, answered, sent as elements; not of scripts */
 };
 
 /**

@@ -137,12 +137,20 @@ void arena_cache_trim(void)
         first_block_free(arena);
 }
 
+static bool round_up(size_t size, size_t *ret)
+{
+    if (size > SIZE_MAX - ALIGNMENT)
+        return false;
+    *ret = ROUND_UP(size);
+    return true;
+}
+
 static bool add_block(struct arena *arena, size_t room)
 {
     struct arena_block *block;
     size_t size;
 
-    if (!size_add(room, BLOCK_HEADER, &size))
+    if (!round_up(room, &size) || !size_add(size, BLOCK_HEADER, &size))
         return false;
     if (size < arena->next_size)
         size = arena->next_size;
@@ -162,38 +170,23 @@ static bool add_block(struct arena *arena, size_t room)
     return true;
 }
 
-static bool round_up(size_t size, size_t *ret)
-{
-    if (!size_add(size, ALIGNMENT - 1, ret))
-        return false;
-    *ret &= ~(ALIGNMENT - 1);
-    if (*ret == 0) /* every allocation has an address of its own */
-        *ret = ALIGNMENT;
-    return true;
-}
-
 void *arena_alloc(struct arena *arena, size_t size)
 {
-    size_t taken;
-
-    if (!round_up(size, &taken))
-        return NULL;
-    if ((size_t)(arena->end - arena->pos) < taken && !add_block(arena, taken))
+    if (size == 0) /* every allocation has an address of its own */
+        size = 1;
+    /* the room is a multiple of the alignment: what fits still does when it is rounded up */
+    if (size > (size_t)(arena->end - arena->pos) && !add_block(arena, size))
         return NULL;
     arena->last = arena->pos;
-    arena->pos += taken;
+    arena->pos += ROUND_UP(size);
     REVEAL(arena->last, size);
     return arena->last;
 }
 
 char *arena_strndup(struct arena *arena, const char *str, size_t len)
 {
-    size_t size;
-    char *copy;
+    char *copy = len < SIZE_MAX ? arena_alloc(arena, len + 1) : NULL;
 
-    if (!size_add(len, 1, &size))
-        return NULL;
-    copy = arena_alloc(arena, size);
     if (!copy)
         return NULL;
     if (len > 0)

@@ -88,7 +88,7 @@ void buf_commit(struct buf *buf, size_t len)
     buf->end += len;
 }
 
-int buf_append(struct buf *buf, const void *data, size_t len)
+int buf_append_slowly(struct buf *buf, const void *data, size_t len)
 {
     void *room;
     int r;
@@ -101,28 +101,6 @@ int buf_append(struct buf *buf, const void *data, size_t len)
     memcpy(room, data, len);
     buf_commit(buf, len);
     return XMPP_OK;
-}
-
-int buf_append_str(struct buf *buf, const char *str)
-{
-    return buf_append(buf, str, strlen(str));
-}
-
-int buf_append_char(struct buf *buf, char c)
-{
-    return buf_append(buf, &c, 1);
-}
-
-size_t buf_len(const struct buf *buf)
-{
-    return buf->end - buf->start;
-}
-
-const uint8_t *buf_peek(const struct buf *buf)
-{
-    static const uint8_t nothing[1];
-
-    return buf->data ? buf->data + buf->start : nothing;
 }
 
 void buf_consume(struct buf *buf, size_t len)

@@ -3,10 +3,12 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/object.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 struct error_attempt {
     char *target;
@@ -112,9 +114,14 @@ __attribute__((format(printf, 1, 0))) static char *format_text(const char *forma
     va_end(again);
     if (len < 0)
         return NULL;
+    if (len > LIMIT_ERROR_TEXT)
+        len = LIMIT_ERROR_TEXT;
     text = mem_alloc((size_t)len + 1);
-    if (text)
-        (void)vsnprintf(text, (size_t)len + 1, format, args); /* the length is known to fit */
+    if (!text)
+        return NULL;
+    (void)vsnprintf(text, (size_t)len + 1, format, args); /* what does not fit is cut */
+    /* parts of it may be the peer's words */
+    text[utf8_tame(text, (size_t)len)] = '\0';
     return text;
 }
 
@@ -220,6 +227,7 @@ void error_add_attempt(xmpp_error *error, const char *target, const xmpp_error *
     copy = mem_strdup(target);
     if (!copy)
         return;
+    copy[utf8_tame(copy, strlen(copy))] = '\0'; /* names of hosts come from DNS */
     error->attempts[error->attempt_count++] = (struct error_attempt){
         .target = copy,
         .failure = xmpp_error_ref(failure),

@@ -5,7 +5,8 @@
 
 /* Building an error; once it was given to the application it is immutable. Setters report nothing: out of
  * memory leaves the detail out. error_create() itself never fails: without memory it returns a static
- * XMPP_ERR_NOMEM object that ignores setters and reference counts. Strings are copied. */
+ * XMPP_ERR_NOMEM object that ignores setters and reference counts. Strings are copied. The text becomes one line of
+ * at most LIMIT_ERROR_TEXT bytes without control characters, whatever of the peer is in it. */
 xmpp_error *error_create(int code, int phase, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 xmpp_error *error_nomem(void);

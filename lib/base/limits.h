@@ -30,6 +30,7 @@
 
 #define LIMIT_PENDING_REQUESTS 16384
 #define LIMIT_ATTEMPTS         256 /* failed attempts that one error keeps */
+#define LIMIT_ERROR_TEXT       1000 /* bytes of the text of one error */
 
 #define LIMIT_DISPATCH_STANZAS 64 /* of one client in one turn of the loop */
 #define LIMIT_TURN_US          4000 /* computing and timers in one turn of the loop */

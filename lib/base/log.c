@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdint.h>
@@ -34,14 +35,6 @@ void log_write_raw(const struct log *log, int level, const char *module, const c
 {
     if (log_wants(log, level))
         log->fn(level, module, text, len, log->user_data);
-}
-
-/* A line of the log is one line: text of the peer in it must not look like another entry. */
-static void flatten(char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
-            text[i] = ' ';
 }
 
 /* The length without a character that was cut in the middle. */
@@ -85,6 +78,8 @@ void log_write(const struct log *log, int level, const char *module, const char 
             small[len] = '\0';
         }
     }
-    flatten(text, len);
+    /* A line of the log is one line: text of the peer in it must not look like another entry. */
+    len = utf8_tame(text, len);
+    text[len] = '\0';
     log_write_raw(log, level, module, text, len);
 }

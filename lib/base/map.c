@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define MAP_MIN 16 /* a power of two, like every capacity */
+#define MAP_MIN 8 /* a power of two, like every capacity */
 
 /* key NULL and value NULL: never used. key NULL and value TOMB: its entry was removed, a search goes on. */
 struct map_entry {
@@ -127,10 +127,30 @@ struct map *map_free(struct map *map)
     return mem_free(map);
 }
 
-static struct map_entry *find(const struct map *map, uint64_t hash, const void *key, size_t key_len)
+/* In a table of the smallest size every entry is looked at: that costs less than a hash. Its entries lie anywhere. */
+static bool is_small(const struct map *map)
 {
-    if (map->count == 0)
-        return NULL;
+    return map->cap <= MAP_MIN;
+}
+
+static struct map_entry *find_in_small(const struct map *map, const void *key, size_t key_len)
+{
+    for (size_t i = 0; i < map->cap; i++) {
+        struct map_entry *entry = &map->entries[i];
+
+        if (entry->key && entry->key_len == key_len && memcmp(entry->key, key, key_len) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+static struct map_entry *find(const struct map *map, const void *key, size_t key_len)
+{
+    uint64_t hash;
+
+    if (is_small(map))
+        return find_in_small(map, key, key_len);
+    hash = map_hash(key, key_len);
     for (size_t i = hash & (map->cap - 1);; i = (i + 1) & (map->cap - 1)) {
         struct map_entry *entry = &map->entries[i];
 
@@ -152,14 +172,20 @@ static struct map_entry *find_free(struct map_entry *entries, size_t cap, uint64
     return &entries[i];
 }
 
-/* At most three quarters of the entries are in use, removed ones included. */
+/* At most three quarters of the entries are in use, removed ones included; of a small table all. */
+static bool has_room(const struct map *map)
+{
+    if (is_small(map))
+        return map->count < map->cap;
+    return map->count + map->tombs < map->cap - map->cap / 4;
+}
+
 static int make_room(struct map *map)
 {
-    size_t used = map->count + map->tombs + 1;
     size_t cap = map->cap > 0 ? map->cap : MAP_MIN;
     struct map_entry *entries;
 
-    if (map->cap > 0 && used <= map->cap - map->cap / 4)
+    if (has_room(map))
         return XMPP_OK;
     /* a table that is full of removed entries is only cleaned */
     if (map->count >= cap / 2 && !size_mul(cap, 2, &cap))
@@ -167,9 +193,15 @@ static int make_room(struct map *map)
     entries = mem_zalloc_array(cap, sizeof *entries);
     if (!entries)
         return XMPP_ERR_NOMEM;
-    for (size_t i = 0; i < map->cap; i++)
-        if (map->entries[i].key)
-            *find_free(entries, cap, map->entries[i].hash) = map->entries[i];
+    for (size_t i = 0; i < map->cap; i++) {
+        struct map_entry *entry = &map->entries[i];
+
+        if (!entry->key)
+            continue;
+        if (is_small(map))
+            entry->hash = map_hash(entry->key, entry->key_len);
+        *find_free(entries, cap, entry->hash) = *entry;
+    }
     mem_free(map->entries);
     map->entries = entries;
     map->cap = cap;
@@ -179,14 +211,14 @@ static int make_room(struct map *map)
 
 int map_set(struct map *map, const void *key, size_t key_len, void *value, void **ret_old)
 {
-    uint64_t hash = map_hash(key, key_len);
     struct map_entry *entry;
+    uint64_t hash;
     void *copy;
     int r;
 
     if (!value)
         return XMPP_ERR_INVAL;
-    entry = find(map, hash, key, key_len);
+    entry = find(map, key, key_len);
     if (entry) {
         if (ret_old)
             *ret_old = entry->value;
@@ -200,6 +232,7 @@ int map_set(struct map *map, const void *key, size_t key_len, void *value, void 
     copy = mem_dup(key, key_len);
     if (!copy)
         return XMPP_ERR_NOMEM;
+    hash = is_small(map) ? 0 : map_hash(key, key_len);
     entry = find_free(map->entries, map->cap, hash);
     if (entry->value)
         map->tombs--;
@@ -212,14 +245,14 @@ int map_set(struct map *map, const void *key, size_t key_len, void *value, void 
 
 void *map_get(const struct map *map, const void *key, size_t key_len)
 {
-    const struct map_entry *entry = find(map, map_hash(key, key_len), key, key_len);
+    const struct map_entry *entry = find(map, key, key_len);
 
     return entry ? entry->value : NULL;
 }
 
 void *map_remove(struct map *map, const void *key, size_t key_len)
 {
-    struct map_entry *entry = find(map, map_hash(key, key_len), key, key_len);
+    struct map_entry *entry = find(map, key, key_len);
     void *value;
 
     if (!entry)

@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+#include <xmpp/error.h>
+
 static void run_destroy(struct owner_task *task)
 {
     struct bound *bound = CONTAINER_OF(task, struct bound, task);
@@ -25,6 +27,17 @@ void bound_ref(struct bound *bound)
 bool bound_try_ref(struct bound *bound)
 {
     return object_try_ref(&bound->object);
+}
+
+int bound_check(const struct bound *bound)
+{
+#ifdef XMPP_DEBUG
+    if (!bound->owner->is_current(bound->owner))
+        return XMPP_ERR_THREAD;
+#else
+    (void)bound;
+#endif
+    return XMPP_OK;
 }
 
 void bound_unref(struct bound *bound)

@@ -57,6 +57,8 @@ struct bound {
 void bound_init(struct bound *bound, struct owner *owner, void (*destroy)(struct bound *bound));
 void bound_ref(struct bound *bound);
 bool bound_try_ref(struct bound *bound);
+/* XMPP_OK; in debug builds XMPP_ERR_THREAD when this is not the thread of the loop */
+int bound_check(const struct bound *bound);
 void bound_unref(struct bound *bound); /* destroys here, or in the loop's thread */
 
 #endif

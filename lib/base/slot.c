@@ -85,12 +85,25 @@ xmpp_slot *xmpp_slot_unref(xmpp_slot *slot)
     return NULL;
 }
 
+static int check(const xmpp_slot *slot)
+{
+    return slot ? bound_check(&slot->bound) : XMPP_ERR_INVAL;
+}
+
+/* What the functions for handlers ask, which change a registration. */
+static int check_active(const xmpp_slot *slot)
+{
+    int r = check(slot);
+
+    return r == XMPP_OK && !slot->active ? XMPP_ERR_STATE : r;
+}
+
 int xmpp_slot_cancel(xmpp_slot *slot)
 {
-    if (!slot)
-        return XMPP_ERR_INVAL;
-    slot_stop(slot);
-    return XMPP_OK;
+    int r = check(slot);
+    if (r == XMPP_OK)
+        slot_stop(slot);
+    return r;
 }
 
 int xmpp_slot_is_active(const xmpp_slot *slot)
@@ -102,34 +115,30 @@ int xmpp_slot_match_type(xmpp_slot *slot, const char *type)
 {
     if (!slot || !type || !slot->ops->match_type)
         return XMPP_ERR_INVAL;
-    if (!slot->active)
-        return XMPP_ERR_STATE;
-    return slot->ops->match_type(slot, type);
+    int r = check_active(slot);
+    return r < 0 ? r : slot->ops->match_type(slot, type);
 }
 
 int xmpp_slot_match_from(xmpp_slot *slot, const xmpp_jid *jid, int bare)
 {
     if (!slot || !jid || !slot->ops->match_from)
         return XMPP_ERR_INVAL;
-    if (!slot->active)
-        return XMPP_ERR_STATE;
-    return slot->ops->match_from(slot, jid, bare);
+    int r = check_active(slot);
+    return r < 0 ? r : slot->ops->match_from(slot, jid, bare);
 }
 
 int xmpp_slot_match_id(xmpp_slot *slot, const char *id)
 {
     if (!slot || !id || !slot->ops->match_id)
         return XMPP_ERR_INVAL;
-    if (!slot->active)
-        return XMPP_ERR_STATE;
-    return slot->ops->match_id(slot, id);
+    int r = check_active(slot);
+    return r < 0 ? r : slot->ops->match_id(slot, id);
 }
 
 int xmpp_slot_set_priority(xmpp_slot *slot, int priority)
 {
     if (!slot || !slot->ops->set_priority)
         return XMPP_ERR_INVAL;
-    if (!slot->active)
-        return XMPP_ERR_STATE;
-    return slot->ops->set_priority(slot, priority);
+    int r = check_active(slot);
+    return r < 0 ? r : slot->ops->set_priority(slot, priority);
 }

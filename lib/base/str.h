@@ -4,9 +4,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* NULL equals only NULL. Inline: names are compared everywhere, and most differ in their first letter. */
+static inline bool str_eq(const char *a, const char *b)
+{
+    if (a == b || !a || !b)
+        return a == b;
+    return *a == *b && strcmp(a, b) == 0;
+}
 
 /* ASCII only, independent of the locale. */
-bool str_eq(const char *a, const char *b); /* NULL equals only NULL */
 bool str_case_eq(const char *a, const char *b);
 bool str_starts(const char *str, const char *prefix);
 bool str_ends(const char *str, const char *suffix);

@@ -83,13 +83,46 @@ bool utf8_is_valid(const char *str, size_t len)
     return true;
 }
 
+/* The highest bit is set in a byte of word - 0x20... or of word when the byte is below 0x20 or above 0x7F; a carry can
+ * only come out of such a byte. There is no way out of the loop: compilers make vector instructions of it. */
+static bool is_plain(const char *str, size_t words)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t odd = 0;
+
+    for (size_t i = 0; i < words; i++) {
+        uint64_t word;
+
+        memcpy(&word, str + i * sizeof word, sizeof word);
+        odd |= (word - ones * 0x20) | word;
+    }
+    return !(odd & ones * 0x80);
+}
+
+size_t utf8_skip_plain(const char *str, size_t len)
+{
+    size_t i = 0;
+
+    while (len - i >= 64 && is_plain(str + i, 8))
+        i += 64;
+    while (len - i >= 8 && is_plain(str + i, 1))
+        i += 8;
+    return i;
+}
+
 bool utf8_is_xml(const char *str, size_t len)
 {
     size_t i = 0;
 
     while (i < len) {
-        const unsigned char *p = (const unsigned char *)str + i;
-        size_t n = sequence_len(p, len - i);
+        const unsigned char *p;
+        size_t n;
+
+        i += utf8_skip_plain(str + i, len - i);
+        if (i == len)
+            break;
+        p = (const unsigned char *)str + i;
+        n = sequence_len(p, len - i);
 
         if (n == 0 || !is_xml_char(p, n))
             return false;
@@ -148,4 +181,33 @@ size_t utf8_encode(uint32_t code_point, char *dst)
     dst[2] = (char)(0x80 | (code_point >> 6 & 0x3F));
     dst[3] = (char)(0x80 | (code_point & 0x3F));
     return 4;
+}
+
+bool utf8_is_deceptive(uint32_t code_point)
+{
+    return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0) ||
+           (code_point >= 0x200b && code_point <= 0x200f) ||
+           (code_point >= 0x2028 && code_point <= 0x202e) ||
+           (code_point >= 0x2066 && code_point <= 0x2069);
+}
+
+size_t utf8_tame(char *text, size_t len)
+{
+    size_t end = 0;
+
+    for (size_t i = 0; i < len;) {
+        size_t size = sequence_len((const unsigned char *)text + i, len - i);
+        uint32_t code_point = 0x7f;
+
+        if (size > 0)
+            (void)utf8_decode(text + i, &code_point);
+        if (utf8_is_deceptive(code_point)) {
+            text[end++] = size == 1 ? ' ' : '?';
+        } else {
+            memmove(text + end, text + i, size);
+            end += size;
+        }
+        i += size > 0 ? size : 1;
+    }
+    return end;
 }

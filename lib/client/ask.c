@@ -95,6 +95,9 @@ int xmpp_ask_answer(xmpp_ask *ask, const char *secret, size_t len)
 {
     if (!ask || (!secret && len > 0))
         return XMPP_ERR_INVAL;
+    int r = net_check(ask->loop);
+    if (r < 0)
+        return r;
     if (!ask->link)
         return XMPP_ERR_STATE;
     answer(ask, secret, len);

@@ -162,6 +162,9 @@ int xmpp_cert_answer(xmpp_cert *cert, int verdict)
 {
     if (!cert || (verdict != XMPP_CERT_ACCEPT && verdict != XMPP_CERT_REJECT))
         return XMPP_ERR_INVAL;
+    int r = net_check(cert->loop);
+    if (r < 0)
+        return r;
     if (!cert->link || cert->answered)
         return XMPP_ERR_STATE;
     cert->answered = true;

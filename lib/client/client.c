@@ -91,8 +91,11 @@ static int init_parts(xmpp_client *client)
 
 int xmpp_client_create(xmpp_client **ret, xmpp_loop *loop)
 {
-    if (!ret || !loop)
+    if (!ret)
         return XMPP_ERR_INVAL;
+    int r = net_check(loop);
+    if (r < 0)
+        return r;
 
     xmpp_client *client = mem_zalloc(sizeof *client);
     if (!client)
@@ -103,7 +106,7 @@ int xmpp_client_create(xmpp_client **ret, xmpp_loop *loop)
     list_init(&client->modules);
     find_list_init(&client->endpoints);
     states_init(client);
-    int r = init_parts(client);
+    r = init_parts(client);
     if (r < 0) {
         client_free(client);
         return r;
@@ -125,6 +128,11 @@ xmpp_client *xmpp_client_unref(xmpp_client *client)
     if (client)
         bound_unref(&client->bound);
     return NULL;
+}
+
+int client_check(const xmpp_client *client)
+{
+    return client ? net_check(client->loop) : XMPP_ERR_INVAL;
 }
 
 void client_hold(xmpp_client *client)
@@ -157,12 +165,13 @@ int xmpp_client_connect(xmpp_client *client)
 {
     struct link *link;
 
-    if (!client)
-        return XMPP_ERR_INVAL;
+    int r = client_check(client);
+    if (r < 0)
+        return r;
     if (client->state != XMPP_STATE_IDLE || !client->config.jid)
         return XMPP_ERR_STATE;
 
-    int r = link_create(&link, client);
+    r = link_create(&link, client);
     if (r < 0)
         return r;
     uint64_t now = net_now(client->loop);
@@ -182,20 +191,18 @@ int xmpp_client_connect(xmpp_client *client)
 
 int xmpp_client_disconnect(xmpp_client *client)
 {
-    if (!client)
-        return XMPP_ERR_INVAL;
-    if (client->link)
+    int r = client_check(client);
+    if (r == XMPP_OK && client->link)
         link_disconnect(client->link);
-    return XMPP_OK;
+    return r;
 }
 
 int xmpp_client_abort(xmpp_client *client)
 {
-    if (!client)
-        return XMPP_ERR_INVAL;
-    if (client->link)
+    int r = client_check(client);
+    if (r == XMPP_OK && client->link)
         link_end(client->link, NULL);
-    return XMPP_OK;
+    return r;
 }
 
 int xmpp_client_get_state(const xmpp_client *client)
@@ -300,8 +307,11 @@ int xmpp_client_get_endpoint(const xmpp_client *client, size_t index, const char
                              uint16_t *ret_port, int *ret_direct_tls, int *ret_priority,
                              int *ret_weight)
 {
-    if (!client || !ret_host || !ret_port || !ret_direct_tls || !ret_priority || !ret_weight)
+    if (!ret_host || !ret_port || !ret_direct_tls || !ret_priority || !ret_weight)
         return XMPP_ERR_INVAL;
+    int r = client_check(client);
+    if (r < 0)
+        return r;
     if (index >= client->endpoints.count)
         return XMPP_ERR_NOTFOUND;
 

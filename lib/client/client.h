@@ -40,6 +40,9 @@ struct xmpp_client {
     char *info[XMPP_INFO_STREAM_ID + 1];
 };
 
+/* What the public functions ask first: XMPP_ERR_INVAL: no client; else as net_check() */
+int client_check(const xmpp_client *client);
+
 /* Around everything that may run functions of the application: the client cannot vanish meanwhile, and
  * client_is_abandoned() tells that nobody but the stack refers to it any more: no more callbacks then. After
  * client_release() the client may be gone. */

@@ -41,6 +41,7 @@ void config_clear(struct config *config)
     mem_free(config->trust_path);
     mem_free(config->cert_path);
     mem_free(config->key_path);
+    tls_creds_unref(config->creds);
     sasl_keys_unref(config->keys);
     if (config->cert_destroy)
         config->cert_destroy(config->cert_user_data);
@@ -52,9 +53,9 @@ void config_clear(struct config *config)
 /* What a setter may not do: change a connection that exists. */
 static int check(const xmpp_client *client)
 {
-    if (!client)
-        return XMPP_ERR_INVAL;
-    return client->state == XMPP_STATE_IDLE ? XMPP_OK : XMPP_ERR_STATE;
+    int r = client_check(client);
+
+    return r == XMPP_OK && client->state != XMPP_STATE_IDLE ? XMPP_ERR_STATE : r;
 }
 
 static int replace(char **dst, const char *src)
@@ -191,7 +192,11 @@ int xmpp_client_set_trust_file(xmpp_client *client, const char *pem_path)
     if (pem_path && !*pem_path)
         return XMPP_ERR_INVAL;
     int r = check(client);
-    return r < 0 ? r : replace(&client->config.trust_path, pem_path);
+    if (r >= 0)
+        r = replace(&client->config.trust_path, pem_path);
+    if (r >= 0)
+        client->config.creds = tls_creds_unref(client->config.creds);
+    return r;
 }
 
 int xmpp_client_set_timeout(xmpp_client *client, uint64_t connect_us, uint64_t reply_us)
@@ -220,6 +225,7 @@ int xmpp_client_set_cert_files(xmpp_client *client, const char *cert_path, const
         return r;
     mem_free(client->config.key_path);
     client->config.key_path = STEAL(key);
+    client->config.creds = tls_creds_unref(client->config.creds);
     return XMPP_OK;
 }
 

@@ -2,6 +2,7 @@
 #define CLIENT_CONFIG_H
 
 #include "base/secret.h"
+#include "codec/tls.h"
 #include "sasl/mech.h"
 
 #include <stdbool.h>
@@ -35,6 +36,7 @@ struct config {
     void *ask_user_data;
     xmpp_destroy_fn ask_destroy;
     /* learnt, kept from login to login */
+    struct tls_creds *creds; /* of the last login; NULL: of none */
     struct sasl_keys *keys;
     bool used_strong; /* SASL-25 */
 };

@@ -54,9 +54,12 @@ int xmpp_client_add_feature(xmpp_client *client, xmpp_slot **ret_slot, const cha
 {
     size_t size;
 
-    if (!client || !var || !*var || !utf8_is_xml(var, strlen(var)) ||
+    if (!var || !*var || !utf8_is_xml(var, strlen(var)) ||
         !size_add(sizeof(struct feature), strlen(var) + 1, &size))
         return XMPP_ERR_INVAL;
+    int r = client_check(client);
+    if (r < 0)
+        return r;
 
     struct feature *feature = mem_zalloc(size);
     if (!feature)

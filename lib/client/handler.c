@@ -237,10 +237,14 @@ int xmpp_client_add_handler(xmpp_client *client, xmpp_slot **ret_slot, int kinds
     struct handler *handler;
     char key[DISPATCH_KEY_MAX];
     size_t len;
+    int r;
 
-    if (!client || !fn || !kinds || (kinds & ~(XMPP_MESSAGE | XMPP_PRESENCE | XMPP_IQ)) ||
+    if (!fn || !kinds || (kinds & ~(XMPP_MESSAGE | XMPP_PRESENCE | XMPP_IQ)) ||
         !handler_key(ns, name, key, &len))
         return XMPP_ERR_INVAL;
+    r = client_check(client);
+    if (r < 0)
+        return r;
     handler = mem_zalloc(sizeof *handler);
     if (!handler)
         return XMPP_ERR_NOMEM;

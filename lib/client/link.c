@@ -42,6 +42,7 @@ int link_create(struct link **ret, xmpp_client *client)
         .direct_tls = config->direct_tls,
     };
     link->timer_at = UINT64_MAX;
+    link->relax_at = UINT64_MAX;
     net_task_init(&link->turn, on_turn);
     net_timer_init(&link->timer, on_timer);
     net_timer_init(&link->overall, on_overall);
@@ -86,6 +87,7 @@ static void shut(struct link *link)
         mem_free(link->attempts[i].target);
         xmpp_error_unref(link->attempts[i].failure);
     }
+    mem_free(link->attempts);
     mem_free(link->redirect_host);
     net_task_cancel(link->loop, &link->turn);
     net_timer_clear(link->loop, &link->timer);
@@ -99,6 +101,23 @@ void link_drop(struct link *link)
     shut(link);
 }
 
+static void add_attempt(struct link *link, size_t target, const char *address,
+                        const xmpp_error *failure);
+
+/* Where it happened: the endpoint in use is the last of the attempts. It is told in the error itself what happened, so
+ * a copy of its main parts will do. */
+static void add_endpoint(struct link *link, const xmpp_error *error)
+{
+    xmpp_error *failure = error_create(xmpp_error_get_code(error), xmpp_error_get_phase(error),
+                                       "%s", xmpp_error_get_text(error));
+
+    error_set_number(failure, xmpp_error_get_number(error));
+    if (xmpp_error_get_condition(error))
+        error_set_condition(failure, xmpp_error_get_type(error), xmpp_error_get_condition(error));
+    add_attempt(link, link->target, link->client->info[XMPP_INFO_ADDRESS], failure);
+    xmpp_error_unref(failure);
+}
+
 void link_end(struct link *link, xmpp_error *error)
 {
     xmpp_client *client = link->client;
@@ -106,6 +125,8 @@ void link_end(struct link *link, xmpp_error *error)
 
     if (error) {
         error_set_phase(error, client->state);
+        if (link->socket.tcp)
+            add_endpoint(link, error);
         for (size_t i = 0; i < link->attempt_count; i++)
             error_add_attempt(error, link->attempts[i].target, link->attempts[i].failure);
         log_write(net_log(link->loop), XMPP_LOG_INFO, "client", "connection of %s ended: %s",
@@ -149,6 +170,31 @@ static void on_timer(struct net_timer *timer)
     link_wake(link);
 }
 
+/* What was awaited when the time was up */
+static xmpp_error *explain_timeout(struct link *link)
+{
+    int state = link->client->state;
+    uint64_t tenths = link->client->config.connect_us / 100000;
+    char after[64];
+
+    (void)str_format(after, sizeof after, "timed out after %llu.%u s while %s",
+                     (unsigned long long)(tenths / 10), (unsigned)(tenths % 10),
+                     xmpp_state_name(state)); /* fits */
+    if (state == XMPP_STATE_RESOLVING)
+        return error_create(XMPP_ERR_TIMEOUT, state, "%s: the name servers did not answer for %s",
+                            after, link->request.domain);
+    if (!link->socket.tcp) {
+        if (link->race)
+            net_race_report_open(link->race);
+        return error_create(XMPP_ERR_TIMEOUT, state, "%s: no server of %s was reached", after,
+                            link->request.domain);
+    }
+    return error_create(XMPP_ERR_TIMEOUT, state, "%s: waiting for %s", after,
+                        link->cert  ? "the decision about the certificate"
+                        : link->ask ? "the password"
+                                    : pipe_get_awaited(link->socket.pipe));
+}
+
 static void on_overall(struct net_timer *timer)
 {
     struct link *link = CONTAINER_OF(timer, struct link, overall);
@@ -157,10 +203,7 @@ static void on_overall(struct net_timer *timer)
         link_end(link, NULL); /* CORE-15: the server had its time */
         return;
     }
-    link_end(link, error_create(XMPP_ERR_TIMEOUT, link->client->state,
-                                "no session within %llu ms, timed out while %s",
-                                (unsigned long long)(link->client->config.connect_us / 1000),
-                                xmpp_state_name(link->client->state)));
+    link_end(link, explain_timeout(link));
 }
 
 void link_disconnect(struct link *link)
@@ -198,8 +241,23 @@ static bool format_target(char *dst, size_t size, const struct find_endpoint *en
         address++;
         len -= 2;
     }
+    if (strlen(endpoint->host) == len && memcmp(endpoint->host, address, len) == 0)
+        return str_format(dst, size, "[%s]:%u%s", endpoint->host, endpoint->port, suffix);
     return str_format(dst, size, "%s [%.*s]:%u%s", endpoint->host, (int)len, address,
                       endpoint->port, suffix);
+}
+
+/* Few connections have one at all. */
+static bool make_room_for_attempt(struct link *link)
+{
+    struct link_attempt *attempts;
+
+    if (link->attempt_count >= LIMIT_SRV_RECORDS)
+        return false;
+    attempts = mem_realloc(link->attempts, (link->attempt_count + 1) * sizeof *attempts);
+    if (attempts)
+        link->attempts = attempts;
+    return attempts != NULL;
 }
 
 /* An attempt that finds no memory or no room is missing in the final error; nothing depends on it. */
@@ -211,7 +269,7 @@ static void add_attempt(struct link *link, size_t target, const char *address,
     (void)format_target(text, sizeof text, &link->client->endpoints.items[target], address);
     log_write(net_log(link->loop), XMPP_LOG_INFO, "client", "%s: %s", text,
               xmpp_error_get_text(failure));
-    if (link->attempt_count == ARRAY_LEN(link->attempts))
+    if (!make_room_for_attempt(link))
         return;
     char *copy = mem_strdup(text);
     if (!copy)
@@ -232,6 +290,12 @@ static void on_connected(void *user_data, struct net_tcp *tcp, size_t target, co
     client->stats[XMPP_STAT_ROUND_TRIPS]++;
     client_set_info(client, XMPP_INFO_HOST, endpoint->host);
     client_set_info(client, XMPP_INFO_ADDRESS, address);
+    xmpp_error *error = endpoint->direct_tls ? link_load_creds(link) : NULL;
+    if (error) {
+        net_tcp_close(tcp);
+        link_end(link, error);
+        return;
+    }
     int r = states_set(client, XMPP_STATE_SECURING);
     if (r < 0)
         net_tcp_close(tcp);
@@ -267,21 +331,27 @@ static void copy_details(xmpp_error *error, const xmpp_error *from)
 static void on_exhausted(void *user_data)
 {
     struct link *link = user_data;
+    const struct link_attempt *last = NULL;
     const xmpp_error *best = NULL;
 
     for (size_t i = 0; i < link->attempt_count; i++) {
         const xmpp_error *failure = link->attempts[i].failure;
-        if (!best || xmpp_error_get_phase(failure) >= xmpp_error_get_phase(best))
+        if (!best || xmpp_error_get_phase(failure) >= xmpp_error_get_phase(best)) {
+            last = &link->attempts[i];
             best = failure;
+        }
     }
     if (!best) {
         link_end(link, error_create(XMPP_ERR_DNS, XMPP_PHASE_CONNECTING,
                                     "no server of %s was found", link->request.domain));
         return;
     }
+    /* who does not exist has no address */
+    bool is_placed = xmpp_error_get_phase(best) > XMPP_PHASE_RESOLVING;
     xmpp_error *error = error_create(
-        xmpp_error_get_code(best), xmpp_error_get_phase(best), "no server of %s could be used: %s",
-        xmpp_jid_get_domain(link->client->config.jid), xmpp_error_get_text(best));
+        xmpp_error_get_code(best), xmpp_error_get_phase(best),
+        "no server of %s could be used: %s%s%s", xmpp_jid_get_domain(link->client->config.jid),
+        is_placed ? last->target : "", is_placed ? ": " : "", xmpp_error_get_text(best));
     copy_details(error, best);
     link_end(link, error);
 }
@@ -348,23 +418,34 @@ static void on_found(void *user_data, struct find_list *list, const xmpp_error *
     take_endpoints(link, &found);
 }
 
+xmpp_error *link_load_creds(struct link *link)
+{
+    struct config *config = &link->client->config;
+    xmpp_error *error = NULL;
+
+    if (link->creds)
+        return NULL;
+    if (tls_creds_get(&link->creds, config->trust_path, config->cert_path, config->key_path,
+                      &error) < 0)
+        return error;
+    /* Kept for the next login, which finds what was read, unless the files have changed. */
+    tls_creds_unref(config->creds);
+    config->creds = tls_creds_ref(link->creds);
+    return NULL;
+}
+
 static void begin_find(struct link *link)
 {
-    const struct config *config = &link->client->config;
     struct find_list list;
     xmpp_error *error = NULL;
-    int r = XMPP_OK;
+    int r;
 
-    if (!link->creds) {
-        r = tls_creds_get(&link->creds, config->trust_path, config->cert_path, config->key_path,
-                          &error);
-        if (r < 0) {
-            if (error)
-                link_end(link, error);
-            else
-                fail_code(link, r);
-            return;
-        }
+    /* Where plain text may do, it is not known yet whether they are needed. */
+    if (link->client->config.tls_mode != XMPP_TLS_LOCAL_ONLY)
+        error = link_load_creds(link);
+    if (error) {
+        link_end(link, error);
+        return;
     }
     if (find_needs_srv(&link->request)) {
         r = find_start(&link->find, link->loop, link->request.domain, on_found, link);

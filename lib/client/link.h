@@ -32,14 +32,16 @@ struct link {
     struct net_race *race;
     struct tls_creds *creds;
     size_t target; /* index in client->endpoints of the one in use */
-    struct link_attempt attempts[LIMIT_SRV_RECORDS];
+    struct link_attempt *attempts; /* NULL before the first */
     size_t attempt_count;
+    uint64_t moved; /* bytes in and out when the turn before was over */
     struct socket socket;
     xmpp_cert *cert; /* the open question; borrowed, it takes itself out */
     xmpp_ask *ask;
     struct net_task turn;
     struct net_timer timer; /* the pipe's deadline, or earlier */
     uint64_t timer_at; /* UINT64_MAX: not set */
+    uint64_t relax_at; /* memory is given back, if nothing moves until then; UINT64_MAX: it was */
     struct net_timer overall; /* of connect(), or of the closing handshake */
 };
 
@@ -53,6 +55,8 @@ void link_end(struct link *link, xmpp_error *error);
 void link_drop(struct link *link);
 void link_disconnect(struct link *link);
 void link_wake(struct link *link); /* there is something to do at the end of this turn */
+/* The trust store and the client certificate: in link->creds now. Or why not; NULL: they are there. */
+xmpp_error *link_load_creds(struct link *link);
 /* The endpoint in use failed before the session was there: the next one, or the end. Takes error over. */
 void link_endpoint_failed(struct link *link, xmpp_error *error);
 /* CORE-20, 21: true when the error was a redirect and is followed. */

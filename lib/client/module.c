@@ -44,8 +44,11 @@ int xmpp_module_attach(xmpp_module **ret, xmpp_client *client, const char *name,
 {
     size_t size;
 
-    if (!ret || !client || !name || !*name || !create)
+    if (!ret || !name || !*name || !create)
         return XMPP_ERR_INVAL;
+    int r = client_check(client);
+    if (r < 0)
+        return r;
 
     xmpp_module *module = find_module(client, name);
     if (module) {
@@ -66,7 +69,7 @@ int xmpp_module_attach(xmpp_module **ret, xmpp_client *client, const char *name,
     module->client = xmpp_client_ref(client);
     list_append(&client->modules, &module->link);
     module->creating = true;
-    int r = create(module, client, &module->data);
+    r = create(module, client, &module->data);
     module->creating = false;
     if (r < 0) {
         bound_unref(&module->bound); /* its destroy is not set: there is nothing to destroy */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SLICE_BYTES    4096 /* what the engine is fed at most before its events are taken */
-#define KEEP_BYTES     4096 /* storage that an idle connection keeps in each buffer */
+#define KEEP_BYTES     256 /* room for a small stanza that goes out: an idle connection keeps it */
 #define BINDINGS_LIMIT 16
 
 struct pipe {
@@ -18,9 +18,8 @@ struct pipe {
     char *domain;
     char *display_domain;
     struct tls *tls; /* NULL before TLS */
-    struct buf wire_in; /* not decoded yet */
+    struct buf wire_in; /* not decoded yet; empty unless a certificate is being judged */
     struct buf plain_in; /* not fed to the engine yet */
-    struct buf plain_out; /* being encoded */
     struct buf wire_out;
     xmpp_error *failure; /* told when what came before it was told */
     uint64_t tls_deadline;
@@ -31,7 +30,6 @@ struct pipe {
     bool eof_done; /* TLS and engine know */
     bool ended; /* CLOSED or FAILED was told */
     bool said_goodbye;
-    bool was_ready; /* no credentials go out any more */
 };
 
 static void fail_with(struct pipe *pipe, xmpp_error *error)
@@ -72,7 +70,7 @@ int pipe_create(struct pipe **ret, xmpp_stream *stream, struct tls_creds *creds,
         return XMPP_ERR_NOMEM;
     }
     pipe->stream = stream;
-    pipe->creds = tls_creds_ref(creds);
+    pipe->creds = creds ? tls_creds_ref(creds) : NULL;
     pipe->domain = STEAL(domain);
     pipe->display_domain = STEAL(display);
     pipe->options = *options;
@@ -81,7 +79,6 @@ int pipe_create(struct pipe **ret, xmpp_stream *stream, struct tls_creds *creds,
     pipe->tls_deadline = UINT64_MAX;
     buf_init(&pipe->wire_in, SIZE_MAX);
     buf_init(&pipe->plain_in, SIZE_MAX);
-    buf_init(&pipe->plain_out, SIZE_MAX);
     buf_init(&pipe->wire_out, SIZE_MAX);
     *ret = pipe;
     return XMPP_OK;
@@ -99,7 +96,6 @@ struct pipe *pipe_free(struct pipe *pipe)
     /* Both directions carried passwords and messages. */
     buf_clear(&pipe->wire_in);
     buf_wipe(&pipe->plain_in);
-    buf_wipe(&pipe->plain_out);
     buf_wipe(&pipe->wire_out);
     mem_free(pipe->domain);
     mem_free(pipe->display_domain);
@@ -132,14 +128,21 @@ static int tell_engine(struct pipe *pipe, uint64_t now_us)
     return pipe->options.direct ? xmpp_stream_open(pipe->stream, now_us) : XMPP_OK;
 }
 
+/* Bytes of somebody else as a queue, which is only consumed. */
+static struct buf borrow(const void *data, size_t len)
+{
+    return (struct buf){.data = (uint8_t *)(uintptr_t)data, .end = len, .cap = len, .limit = len};
+}
+
 /* Decodes what is there, lets the codec say what it has to say, and looks how far the handshake has come. */
-static int tls_step(struct pipe *pipe, uint64_t now_us)
+static int tls_step(struct pipe *pipe, struct buf *wire_in, uint64_t now_us)
 {
     struct codec *codec = tls_codec(pipe->tls);
+    struct buf nothing = {0};
 
     for (;;) {
-        int r = codec->ops->decode(codec, &pipe->wire_in, &pipe->plain_in);
-        int flushed = codec->ops->encode(codec, &pipe->plain_out, &pipe->wire_out);
+        int r = codec->ops->decode(codec, wire_in, &pipe->plain_in);
+        int flushed = codec->ops->encode(codec, &nothing, &pipe->wire_out);
         if (r < 0 || flushed < 0)
             return fail_tls(pipe, r < 0 ? r : flushed);
 
@@ -169,9 +172,7 @@ static int tls_step(struct pipe *pipe, uint64_t now_us)
             if (tls_get_state(pipe->tls) == TLS_CLOSED)
                 pipe->eof = true;
             return XMPP_OK;
-        case TLS_FAILED:
-            return fail_tls(pipe, XMPP_ERR_TLS);
-        default:
+        default: /* TLS_FAILED was a negative result */
             return XMPP_OK;
         }
     }
@@ -206,7 +207,13 @@ static int begin_tls(struct pipe *pipe, uint64_t now_us)
         return fail_code(pipe, r);
     pipe->tls_deadline =
         now_us > UINT64_MAX - 1 - DEFAULT_STEP_US ? UINT64_MAX - 1 : now_us + DEFAULT_STEP_US;
-    return tls_step(pipe, now_us);
+    return tls_step(pipe, &pipe->wire_in, now_us);
+}
+
+int pipe_set_creds(struct pipe *pipe, struct tls_creds *creds, uint64_t now_us)
+{
+    pipe->creds = tls_creds_ref(creds);
+    return begin_tls(pipe, now_us);
 }
 
 int pipe_open(struct pipe *pipe, uint64_t now_us)
@@ -225,7 +232,7 @@ int pipe_accept(struct pipe *pipe, uint64_t now_us)
     int r = tls_accept(pipe->tls);
     if (r < 0)
         return r;
-    return tls_step(pipe, now_us);
+    return tls_step(pipe, &pipe->wire_in, now_us);
 }
 
 void pipe_reject(struct pipe *pipe)
@@ -240,15 +247,27 @@ void pipe_reject(struct pipe *pipe)
 
 /* --- bytes in --- */
 
+static int keep(struct pipe *pipe, struct buf *buf, const void *data, size_t len)
+{
+    int r = buf_append(buf, data, len);
+
+    return r < 0 ? fail_code(pipe, r) : r;
+}
+
 int pipe_feed(struct pipe *pipe, const void *data, size_t len, uint64_t now_us)
 {
     if (pipe->ended || pipe->failure || pipe->eof)
         return XMPP_OK; /* nobody reads any more */
 
-    int r = buf_append(pipe->tls ? &pipe->wire_in : &pipe->plain_in, data, len);
-    if (r < 0)
-        return fail_code(pipe, r);
-    return pipe->tls ? tls_step(pipe, now_us) : XMPP_OK;
+    if (pipe->tls && buf_len(&pipe->wire_in) == 0) {
+        struct buf wire_in = borrow(data, len);
+        int r = tls_step(pipe, &wire_in, now_us);
+        if (r >= 0)
+            r = keep(pipe, &pipe->wire_in, buf_peek(&wire_in), buf_len(&wire_in));
+        return r;
+    }
+    int r = keep(pipe, pipe->tls ? &pipe->wire_in : &pipe->plain_in, data, len);
+    return r >= 0 && pipe->tls ? tls_step(pipe, &pipe->wire_in, now_us) : r;
 }
 
 void pipe_feed_eof(struct pipe *pipe)
@@ -299,20 +318,15 @@ static enum pipe_event map_event(int event)
     }
 }
 
+/* The engine tells its failures as events, here and below. */
 static void feed_slice(struct pipe *pipe, uint64_t now_us)
 {
     size_t len = buf_len(&pipe->plain_in);
 
     if (len > SLICE_BYTES)
         len = SLICE_BYTES;
-    int r = xmpp_stream_feed(pipe->stream, buf_peek(&pipe->plain_in), len, now_us);
+    (void)xmpp_stream_feed(pipe->stream, buf_peek(&pipe->plain_in), len, now_us);
     buf_consume(&pipe->plain_in, len);
-    if (r >= 0)
-        return;
-    /* The engine has told why, as its last event; without memory for that it is told here. */
-    buf_consume(&pipe->plain_in, buf_len(&pipe->plain_in));
-    if (!engine_has_events(pipe->stream))
-        (void)fail_code(pipe, r);
 }
 
 /* TLS-14, SEC-34: an end that TLS did not announce is a truncation, unless the stream was closed before. */
@@ -321,16 +335,12 @@ static void feed_end(struct pipe *pipe, uint64_t now_us)
     pipe->eof_done = true;
     if (pipe->tls) {
         int r = tls_eof(pipe->tls);
-        if (!pipe->was_ready)
-            buf_wipe(&pipe->plain_out);
         if (r < 0) {
             (void)fail_tls(pipe, r);
             return;
         }
     }
-    int r = xmpp_stream_feed_eof(pipe->stream, now_us);
-    if (r < 0 && !engine_has_events(pipe->stream))
-        (void)fail_code(pipe, r);
+    (void)xmpp_stream_feed_eof(pipe->stream, now_us);
 }
 
 static bool in_handshake(const struct pipe *pipe)
@@ -377,11 +387,12 @@ enum pipe_event pipe_next(struct pipe *pipe, uint64_t now_us, xmpp_elem **ret_el
     do {
         int event = xmpp_stream_next(pipe->stream, ret_elem, ret_error);
 
+        if (event == XMPP_EV_START_TLS && !pipe->creds)
+            return PIPE_NEED_CREDS;
         if (event == XMPP_EV_START_TLS) {
             (void)begin_tls(pipe, now_us); /* a failure comes out below */
         } else if (event != XMPP_EV_NONE) {
             enum pipe_event mapped = map_event(event);
-            pipe->was_ready = pipe->was_ready || mapped == PIPE_READY;
             pipe->ended = mapped == PIPE_CLOSED || mapped == PIPE_FAILED;
             return mapped;
         }
@@ -402,7 +413,7 @@ static void say_goodbye(struct pipe *pipe)
 
     if (!pipe->ended || pipe->said_goodbye || !pipe->secured)
         return;
-    if (engine_get_output_len(pipe->stream) > 0 || buf_len(&pipe->plain_out) > 0)
+    if (engine_get_output_len(pipe->stream) > 0)
         return;
     pipe->said_goodbye = true;
     /* Without it the peer sees a truncation; there is nobody left to tell. */
@@ -420,14 +431,9 @@ static void encode_ahead(struct pipe *pipe)
             return;
         if (len > LIMIT_FLUSH_BYTES)
             len = LIMIT_FLUSH_BYTES;
-        int r = buf_append(&pipe->plain_out, data, len);
-        if (r < 0) {
-            (void)fail_code(pipe, r);
-            return;
-        }
-        r = xmpp_stream_consume(pipe->stream, len);
-        if (r >= 0)
-            r = codec->ops->encode(codec, &pipe->plain_out, &pipe->wire_out);
+        struct buf plain = borrow(data, len);
+        int r = codec->ops->encode(codec, &plain, &pipe->wire_out);
+        (void)xmpp_stream_consume(pipe->stream, len - buf_len(&plain)); /* of what it showed */
         if (r < 0) {
             (void)fail_tls(pipe, r);
             return;
@@ -459,11 +465,15 @@ void pipe_consume(struct pipe *pipe, size_t len)
 
 size_t pipe_queued(const struct pipe *pipe)
 {
-    return engine_get_output_len(pipe->stream) + buf_len(&pipe->plain_out) +
-           buf_len(&pipe->wire_out);
+    return engine_get_output_len(pipe->stream) + buf_len(&pipe->wire_out);
 }
 
 /* --- time --- */
+
+const char *pipe_get_awaited(const struct pipe *pipe)
+{
+    return in_handshake(pipe) ? "the TLS handshake" : engine_get_awaited(pipe->stream);
+}
 
 uint64_t pipe_get_deadline(const struct pipe *pipe)
 {
@@ -485,10 +495,7 @@ int pipe_tick(struct pipe *pipe, uint64_t now_us)
                                      "the TLS handshake did not end in time"));
         return XMPP_ERR_TIMEOUT;
     }
-    int r = xmpp_stream_tick(pipe->stream, now_us);
-    if (r < 0 && !engine_has_events(pipe->stream))
-        return fail_code(pipe, r);
-    return r;
+    return xmpp_stream_tick(pipe->stream, now_us);
 }
 
 bool pipe_is_secured(const struct pipe *pipe)
@@ -508,8 +515,8 @@ struct tls *pipe_get_tls(struct pipe *pipe)
 
 void pipe_shrink(struct pipe *pipe)
 {
-    buf_shrink(&pipe->wire_in, KEEP_BYTES);
-    buf_shrink(&pipe->plain_in, KEEP_BYTES);
-    buf_shrink(&pipe->plain_out, KEEP_BYTES);
+    buf_shrink(&pipe->wire_in, 0);
+    buf_shrink(&pipe->plain_in, 0);
     buf_shrink(&pipe->wire_out, KEEP_BYTES);
+    engine_shrink(pipe->stream);
 }

@@ -131,8 +131,9 @@ static xmpp_error *stanza_error(const xmpp_elem *stanza)
         child = xmpp_elem_next_sibling(child, NS_STANZAS, NULL);
     if (child)
         condition = stanza_known_condition(xmpp_elem_get_name(child));
-    error = error_create(XMPP_ERR_STANZA, XMPP_PHASE_READY, "the request was refused: %s%s%s",
-                         condition, text ? ": " : "", text ? xmpp_elem_get_text(text) : "");
+    error = error_create(XMPP_ERR_STANZA, XMPP_PHASE_READY, "the request was refused: %s%s%s%s",
+                         condition, text ? ": \"" : "", text ? xmpp_elem_get_text(text) : "",
+                         text ? "\"" : "");
     error_set_condition(error, elem ? xmpp_elem_get_attr(elem, "type") : NULL, condition);
     if (text)
         error_set_peer_text(error, xmpp_elem_get_text(text));
@@ -269,8 +270,11 @@ int xmpp_client_request(xmpp_client *client, xmpp_slot **ret_slot, xmpp_elem *iq
     const char *id;
     int r;
 
-    if (!client || !iq || !fn)
+    if (!iq || !fn)
         return XMPP_ERR_INVAL;
+    r = client_check(client);
+    if (r < 0)
+        return r;
     if (!client_get_stream(client))
         return XMPP_ERR_STATE;
     if (map_count(client->requests.by_id) >= LIMIT_PENDING_REQUESTS)

@@ -82,8 +82,11 @@ int xmpp_client_send(xmpp_client *client, xmpp_elem *stanza)
     xmpp_stream *stream;
     int r;
 
-    if (!client || !stanza)
+    if (!stanza)
         return XMPP_ERR_INVAL;
+    r = client_check(client);
+    if (r < 0)
+        return r;
     stream = client_get_stream(client);
     if (!stream)
         return XMPP_ERR_STATE;
@@ -121,9 +124,13 @@ int xmpp_client_on_drain(xmpp_client *client, xmpp_slot **ret_slot, size_t low_b
                          xmpp_drain_fn fn, void *user_data, xmpp_destroy_fn destroy)
 {
     struct drain *drain;
+    int r;
 
-    if (!client || !fn)
+    if (!fn)
         return XMPP_ERR_INVAL;
+    r = client_check(client);
+    if (r < 0)
+        return r;
     drain = mem_zalloc(sizeof *drain);
     if (!drain)
         return XMPP_ERR_NOMEM;

@@ -7,6 +7,9 @@
 #include <xmpp/elem.h>
 #include <xmpp/jid.h>
 
+#define BUSY_BYTES 4096 /* in and out in one turn of the loop */
+#define RELAX_US   (1000u * 1000)
+
 static void on_trace(void *user_data, bool outgoing, const char *text, size_t len)
 {
     const xmpp_loop *loop = user_data;
@@ -152,6 +155,16 @@ void session_answer_ask(struct link *link, const char *secret, size_t len)
         link_wake(link);
 }
 
+static void on_need_creds(struct link *link)
+{
+    xmpp_error *error = link_load_creds(link);
+
+    if (error)
+        link_end(link, error);
+    else
+        (void)pipe_set_creds(link->socket.pipe, link->creds, net_now(link->loop)); /* by an event */
+}
+
 static void on_verify(struct link *link)
 {
     struct tls *tls = pipe_get_tls(link->socket.pipe);
@@ -248,7 +261,6 @@ static void on_ready(struct link *link)
         client->config.used_strong = true;
     note_stream(link);
     client->jid = xmpp_jid_ref(xmpp_stream_get_jid(stream));
-    pipe_shrink(link->socket.pipe);
     log_write(net_log(link->loop), XMPP_LOG_INFO, "client", "ready as %s",
               xmpp_jid_get_str(client->jid));
     set_state(link, XMPP_STATE_READY);
@@ -280,6 +292,9 @@ static void on_closed(struct link *link)
 static void on_event(struct link *link, enum pipe_event event, xmpp_elem *elem, xmpp_error *error)
 {
     switch (event) {
+    case PIPE_NEED_CREDS:
+        on_need_creds(link);
+        break;
     case PIPE_VERIFY:
         on_verify(link);
         break;
@@ -319,6 +334,23 @@ static bool goes_on(const struct link *link)
     return !link->dead && link->socket.tcp && !client_is_abandoned(link->client);
 }
 
+/* Called at the end of a turn. A connection that was busy lately keeps its buffers, so that stanzas cost no allocation;
+ * any other gives them back at once. */
+static void relax(struct link *link)
+{
+    const uint64_t *stats = link->client->stats;
+    uint64_t moved = stats[XMPP_STAT_BYTES_IN] + stats[XMPP_STAT_BYTES_OUT];
+    uint64_t now = net_now(link->loop);
+
+    if (moved - link->moved >= BUSY_BYTES) {
+        link->relax_at = now + RELAX_US;
+    } else if (link->relax_at == UINT64_MAX || link->relax_at <= now) {
+        link->relax_at = UINT64_MAX;
+        pipe_shrink(link->socket.pipe);
+    }
+    link->moved = moved;
+}
+
 /* false: the connection is over */
 static bool take_events(struct link *link)
 {
@@ -329,8 +361,10 @@ static bool take_events(struct link *link)
         xmpp_elem *elem;
         xmpp_error *error;
 
-        /* What is told comes in order: READY before the first stanza. And nobody gets more than a share of a turn. */
-        if (!list_is_empty(&link->client->notices) || stanzas == LIMIT_DISPATCH_STANZAS) {
+        /* What is told comes in order: READY before the first stanza. And nobody gets more than a share of a turn, also
+         * when its handlers are slow. */
+        if (!list_is_empty(&link->client->notices) || stanzas == LIMIT_DISPATCH_STANZAS ||
+            (stanzas > 0 && !net_has_time(link->loop))) {
             if (pipe_has_events(pipe))
                 link_wake(link);
             return true;
@@ -350,6 +384,8 @@ static int set_timer(struct link *link)
 {
     uint64_t at = pipe_get_deadline(link->socket.pipe);
 
+    if (at > link->relax_at)
+        at = link->relax_at;
     if (at == UINT64_MAX)
         return XMPP_OK; /* one that is set fires for nothing */
     if (at <= net_now(link->loop)) {
@@ -371,11 +407,8 @@ void session_run(struct link *link)
     struct pipe *pipe = link->socket.pipe;
     uint64_t now = net_now(link->loop);
 
-    if (pipe_get_deadline(pipe) <= now) {
+    if (pipe_get_deadline(pipe) <= now)
         (void)pipe_tick(pipe, now); /* a failure is an event */
-        if (client->state == XMPP_STATE_READY)
-            pipe_shrink(pipe); /* it was silent for a while */
-    }
     if (!take_events(link))
         return;
     socket_flush(&link->socket);
@@ -388,6 +421,8 @@ void session_run(struct link *link)
     }
     if (pipe_has_events(pipe))
         link_wake(link);
+    if (link->reached)
+        relax(link);
     int r = socket_watch(&link->socket);
     if (r >= 0)
         r = set_timer(link);

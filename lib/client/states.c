@@ -46,8 +46,11 @@ static const struct slot_ops state_slot_ops = {
 int xmpp_client_on_state(xmpp_client *client, xmpp_slot **ret_slot, xmpp_state_fn fn,
                          void *user_data, xmpp_destroy_fn destroy)
 {
-    if (!client || !fn)
+    if (!fn)
         return XMPP_ERR_INVAL;
+    int r = client_check(client);
+    if (r < 0)
+        return r;
 
     struct state_slot *slot = mem_zalloc(sizeof *slot);
     if (!slot)

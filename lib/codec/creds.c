@@ -68,14 +68,22 @@ static struct list trusts = {&trusts, &trusts};
 static struct list identities = {&identities, &identities};
 static struct trust *kept; /* the system's trust that was used last: a reference */
 
-static pthread_once_t priority_once = PTHREAD_ONCE_INIT;
-static gnutls_priority_t priority;
-static int priority_result;
+static gnutls_priority_t priority; /* parsed by the first session that has the memory for it */
 
-static void priority_parse(void)
+static int priority_get(gnutls_priority_t *ret)
 {
-    priority_result =
-        gnutls_priority_init2(&priority, PRIORITIES, NULL, GNUTLS_PRIORITY_INIT_DEF_APPEND);
+    gnutls_priority_t fresh = NULL;
+    int r = 0;
+
+    pthread_mutex_lock(&lock);
+    if (!priority) {
+        r = gnutls_priority_init2(&fresh, PRIORITIES, NULL, GNUTLS_PRIORITY_INIT_DEF_APPEND);
+        if (r >= 0)
+            priority = fresh;
+    }
+    *ret = priority;
+    pthread_mutex_unlock(&lock);
+    return r;
 }
 
 static bool stamp_equal(const struct stamp *a, const struct stamp *b)
@@ -216,6 +224,37 @@ static int client_cert(gnutls_session_t session, const gnutls_datum_t *authoriti
                        const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
                        gnutls_pcert_st **chain, unsigned *chain_len, gnutls_privkey_t *key);
 
+static size_t count_certs(const struct buf *buf)
+{
+    static const char *const marks[] = {"-----BEGIN CERTIFICATE", "-----BEGIN X509 CERTIFICATE"};
+    const uint8_t *end = buf_peek(buf) + buf_len(buf);
+    size_t count = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+        size_t len = strlen(marks[i]);
+        const uint8_t *p = buf_peek(buf);
+
+        while ((p = memmem(p, (size_t)(end - p), marks[i], len))) {
+            count++;
+            p += len;
+        }
+    }
+    return count;
+}
+
+/* The number of certificates in the file, or GnuTLS' error. When it runs out of memory, GnuTLS may say that it took
+ * fewer. What it leaves then is damaged: using it and even freeing it would crash, so it is lost. */
+static int trust_load_pem(struct trust *trust, const struct buf *buf)
+{
+    gnutls_datum_t pem = datum(buf);
+    int count = gnutls_certificate_set_x509_trust_mem(trust->cred, &pem, GNUTLS_X509_FMT_PEM);
+
+    if (count <= 0 || (size_t)count >= count_certs(buf))
+        return count;
+    trust->cred = NULL;
+    return GNUTLS_E_MEMORY_ERROR;
+}
+
 static int trust_load_file(struct trust *trust, xmpp_error **ret_error)
 {
     static const char what[] = "trust file";
@@ -225,8 +264,7 @@ static int trust_load_file(struct trust *trust, xmpp_error **ret_error)
     buf_init(&buf, MAX_FILE_BYTES + 1);
     r = read_file(what, trust->path, &buf, &trust->stamp, ret_error);
     if (r == XMPP_OK) {
-        gnutls_datum_t pem = datum(&buf);
-        int count = gnutls_certificate_set_x509_trust_mem(trust->cred, &pem, GNUTLS_X509_FMT_PEM);
+        int count = trust_load_pem(trust, &buf);
 
         if (count == 0 || count == GNUTLS_E_BASE64_UNEXPECTED_HEADER_ERROR ||
             count == GNUTLS_E_NO_CERTIFICATE_FOUND)
@@ -237,6 +275,29 @@ static int trust_load_file(struct trust *trust, xmpp_error **ret_error)
     }
     buf_clear(&buf);
     return r;
+}
+
+/* None at all is no reason to stop: the application may still accept a certificate that it knows. */
+static int trust_load_system(struct trust *trust, xmpp_error **ret_error)
+{
+    struct buf buf;
+    int count;
+    int r;
+
+    buf_init(&buf, MAX_FILE_BYTES + 1);
+    r = read_file("trust", SYSTEM_BUNDLE, &buf, &trust->stamp, NULL);
+    if (r == XMPP_OK)
+        count = trust_load_pem(trust, &buf);
+    else if (r == XMPP_ERR_NOMEM)
+        count = GNUTLS_E_MEMORY_ERROR;
+    else
+        count = gnutls_certificate_set_x509_system_trust(trust->cred); /* it is elsewhere */
+    buf_clear(&buf);
+    if (count == GNUTLS_E_MEMORY_ERROR)
+        return fail_gnutls(ret_error, count, "trust", "of the system");
+    if (count <= 0)
+        trust->stamp = (struct stamp){0}; /* the next connection tries again */
+    return XMPP_OK;
 }
 
 static int trust_load(struct trust **ret, const char *path, xmpp_error **ret_error)
@@ -254,17 +315,9 @@ static int trust_load(struct trust **ret, const char *path, xmpp_error **ret_err
     r = gnutls_certificate_allocate_credentials(&trust->cred);
     if (r < 0)
         return fail_gnutls(ret_error, r, "trust", path ? path : "of the system");
-    if (path) {
-        r = trust_load_file(trust, ret_error);
-        if (r < 0)
-            return r;
-    } else {
-        stamp_take(&trust->stamp, SYSTEM_BUNDLE);
-        r = gnutls_certificate_set_x509_system_trust(trust->cred);
-        /* none at all is no reason to stop: the application may still accept a certificate that it knows */
-        if (r == GNUTLS_E_MEMORY_ERROR)
-            return fail_gnutls(ret_error, r, "trust", "of the system");
-    }
+    r = path ? trust_load_file(trust, ret_error) : trust_load_system(trust, ret_error);
+    if (r < 0)
+        return r;
     gnutls_certificate_set_retrieve_function2(trust->cred, client_cert);
     *ret = STEAL(trust);
     return XMPP_OK;
@@ -534,12 +587,12 @@ struct tls_creds *tls_creds_unref(struct tls_creds *creds)
 
 int creds_attach(struct tls_creds *creds, gnutls_session_t session)
 {
+    gnutls_priority_t shared;
     int r;
 
-    pthread_once(&priority_once, priority_parse);
-    if (priority_result < 0)
-        return priority_result;
-    r = gnutls_priority_set(session, priority);
+    r = priority_get(&shared);
+    if (r >= 0)
+        r = gnutls_priority_set(session, shared);
     if (r < 0)
         return r;
     gnutls_session_set_ptr(session, creds);

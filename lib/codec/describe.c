@@ -18,15 +18,6 @@
 #define MAX_DIGEST    64
 #define DIGEST_SHA256 32
 
-/* Controls, line separators, and what turns the direction of text: they could fake a line of ours. */
-static bool is_deceptive(uint32_t code_point)
-{
-    return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0) ||
-           (code_point >= 0x200b && code_point <= 0x200f) ||
-           (code_point >= 0x2028 && code_point <= 0x202e) ||
-           (code_point >= 0x2066 && code_point <= 0x2069);
-}
-
 /* The peer wrote this. What is not UTF-8 keeps its ASCII; the rest becomes question marks. */
 static int put_value(struct buf *buf, const void *data, size_t len)
 {
@@ -38,7 +29,7 @@ static int put_value(struct buf *buf, const void *data, size_t len)
         uint32_t code_point = (uint8_t)text[i];
         size_t size = is_text ? utf8_decode(text + i, &code_point) : 1;
 
-        if (is_deceptive(code_point) || (!is_text && code_point > 0x7f))
+        if (utf8_is_deceptive(code_point) || (!is_text && code_point > 0x7f))
             r = buf_append_char(buf, '?');
         else
             r = buf_append(buf, text + i, size);

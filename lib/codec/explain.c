@@ -83,7 +83,8 @@ static void explain_not_tls(const struct explain *explain, char *dst, size_t siz
     }
     text[n] = '\0';
     if (n == explain->head_len || n > 3)
-        (void)str_format(dst, size, "peer does not speak TLS: plain text received (\"%s\")", text);
+        (void)str_format(dst, size, "peer does not speak TLS: plain text received (\"%s\")%s", text,
+                         text[0] == '<' ? ", perhaps this port wants STARTTLS" : "");
     else
         (void)str_format(dst, size, "peer does not speak TLS: unknown bytes received");
 }

@@ -10,6 +10,7 @@
 #include "base/str.h"
 
 #include <gnutls/gnutls.h>
+#include <gnutls/ocsp.h>
 #include <xmpp/client.h>
 
 #include <errno.h>
@@ -18,7 +19,6 @@
 #define RECORD_BYTES  16384u /* of data in one record, RFC 8446 5.1 */
 #define RECORD_SLACK  64u /* room for a KeyUpdate that GnuTLS puts in front */
 #define RECORD_WORTH  1024u /* a full wire_out is no reason for records below this */
-#define READ_BYTES    4096u /* asked for when it is not known how much there is */
 #define MAX_OUT_BYTES (64u * 1024) /* of our own output that nobody takes */
 #define MAX_CONTROLS  64 /* tickets, key updates, ... in a row, without data between them */
 #define MAX_BINDINGS  3
@@ -201,14 +201,16 @@ static int fail_verify(struct tls *tls, int r)
 
 /* --- handshake --- */
 
-static void add_binding(struct tls *tls, const char *type, gnutls_channel_binding_t kind)
+static int add_binding(struct tls *tls, const char *type, gnutls_channel_binding_t kind)
 {
     struct tls_binding *binding = &tls->bindings[tls->binding_count];
     gnutls_datum_t data = {0};
+    int r = gnutls_session_channel_binding(tls->session, kind, &data);
 
-    /* a session that does not have this kind is no error */
-    if (gnutls_session_channel_binding(tls->session, kind, &data) < 0)
-        return;
+    /* A session that does not have this kind is no error. Out of memory is one: the login must not go on without
+     * a binding for that. */
+    if (r < 0)
+        return r == GNUTLS_E_MEMORY_ERROR ? r : 0;
     if (data.size && data.size <= sizeof(binding->data)) {
         binding->type = type;
         binding->len = data.size;
@@ -216,20 +218,24 @@ static void add_binding(struct tls *tls, const char *type, gnutls_channel_bindin
         tls->binding_count++;
     }
     gnutls_free(data.data);
+    return 0;
 }
 
 /* RFC 9266; RFC 5929. Without the extended master secret a man in the middle can make the values of two sessions of
  * TLS 1.2 equal (triple handshake), and tls-unique does not exist in 1.3. */
-static void add_bindings(struct tls *tls)
+static int add_bindings(struct tls *tls)
 {
     bool is_tls13 = gnutls_protocol_get_version(tls->session) == GNUTLS_TLS1_3;
     bool has_ems = !is_tls13 && gnutls_session_ext_master_secret_status(tls->session);
+    int r = 0;
 
     if (is_tls13 || has_ems)
-        add_binding(tls, "tls-exporter", GNUTLS_CB_TLS_EXPORTER);
-    if (has_ems)
-        add_binding(tls, "tls-unique", GNUTLS_CB_TLS_UNIQUE);
-    add_binding(tls, "tls-server-end-point", GNUTLS_CB_TLS_SERVER_END_POINT);
+        r = add_binding(tls, "tls-exporter", GNUTLS_CB_TLS_EXPORTER);
+    if (r >= 0 && has_ems)
+        r = add_binding(tls, "tls-unique", GNUTLS_CB_TLS_UNIQUE);
+    if (r >= 0)
+        r = add_binding(tls, "tls-server-end-point", GNUTLS_CB_TLS_SERVER_END_POINT);
+    return r;
 }
 
 static int handshake_done(struct tls *tls)
@@ -244,8 +250,10 @@ static int handshake_done(struct tls *tls)
     if (r < 0)
         return fail_verify(tls, r);
     tls->problems = r;
+    r = add_bindings(tls);
+    if (r < 0)
+        return tls_fail(tls, r);
     tls->is_known = true;
-    add_bindings(tls);
     tls->state = TLS_VERIFY;
     return XMPP_OK;
 }
@@ -324,8 +332,8 @@ static int receive(struct tls *tls, struct buf *app_out)
 
         if (!room || (!size && !before))
             return XMPP_OK;
-        if (!size)
-            size = READ_BYTES;
+        if (!size) /* data is shorter than the records that carry it; more would be pending then */
+            size = before < RECORD_BYTES ? before : RECORD_BYTES;
         r = buf_reserve(app_out, size < room ? size : room, &dst);
         if (r < 0)
             return tls_fail(tls, GNUTLS_E_MEMORY_ERROR);
@@ -511,6 +519,9 @@ static int session_create(struct tls *tls, const struct tls_options *options)
         return r;
     }
     r = creds_attach(tls->creds, tls->session);
+    /* CERT-12. gnutls_init() does it, too, and does not tell when it has no memory for that. */
+    if (r >= 0)
+        r = gnutls_ocsp_status_request_enable_client(tls->session, NULL, 0, NULL);
     if (r >= 0 && !tls->is_ip)
         r = gnutls_server_name_set(tls->session, GNUTLS_NAME_DNS, tls->domain, strlen(tls->domain));
     if (r >= 0 && options->direct)

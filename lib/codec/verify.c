@@ -123,13 +123,16 @@ static const char *other_matches(const gnutls_datum_t *oid, const gnutls_datum_t
     return ret;
 }
 
-bool verify_name_matches(gnutls_x509_crt_t crt, const struct verify_name *name, char *matched,
-                         size_t size)
+int verify_name_matches(gnutls_x509_crt_t crt, const struct verify_name *name, char *matched,
+                        size_t size)
 {
     CLEANUP(names_clear) struct names names;
+    int r = names_load(&names, crt);
 
-    if (names_load(&names, crt) < 0)
-        return false; /* no name but perhaps a CN, which does not count (CERT-07) */
+    if (r == GNUTLS_E_MEMORY_ERROR)
+        return XMPP_ERR_NOMEM;
+    if (r < 0)
+        return 0; /* no name but perhaps a CN, which does not count (CERT-07) */
     for (unsigned i = 0;; i++) {
         gnutls_datum_t value = {0};
         gnutls_datum_t oid = {0};
@@ -138,7 +141,7 @@ bool verify_name_matches(gnutls_x509_crt_t crt, const struct verify_name *name, 
         bool is_wild = false;
 
         if (gnutls_subject_alt_names_get(names.list, i, &type, &value, &oid) < 0)
-            return false;
+            return 0;
         if (name->is_ip) {
             /* a literal is matched by an address and by nothing else */
             if (type == GNUTLS_SAN_IPADDRESS && ip_matches(&value, name->ascii))
@@ -154,7 +157,7 @@ bool verify_name_matches(gnutls_x509_crt_t crt, const struct verify_name *name, 
         if (matched)
             (void)str_format(matched, size, "%s%s%s", what, is_wild ? "*" : "",
                              is_wild ? strchr(name->ascii, '.') : name->ascii);
-        return true;
+        return 1;
     }
 }
 
@@ -307,14 +310,17 @@ static int judge(gnutls_x509_crt_t leaf, unsigned status, const struct verify_na
     struct words words = {.dst = verdict, .size = size};
     char matched[VERIFY_VERDICT_SIZE];
     int problems;
+    int r = verify_name_matches(leaf, name, matched, sizeof(matched));
 
+    if (r < 0)
+        return r;
     problems = judge_chain(leaf, status, &words);
     problems |= judge_dates(leaf, status, &words);
     if (status && !problems) {
         words_add(&words, "chain not valid");
         problems |= XMPP_CERT_BAD_CHAIN;
     }
-    if (!verify_name_matches(leaf, name, matched, sizeof(matched))) {
+    if (r == 0) {
         say_wrong_name(leaf, name, &words);
         problems |= XMPP_CERT_WRONG_NAME;
     }

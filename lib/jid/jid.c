@@ -14,10 +14,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#define SIZE_STEP 32 /* so that the block of one JID will do for others like it */
+
 /* One block. Its strings lie in data: the full form, the bare form if that is another one, the localpart, and
  * the ASCII domain if that is another one. Domain and resource are the ends of the bare and the full form. */
 struct xmpp_jid {
     struct object object;
+    size_t size; /* of the block */
     size_t full_len;
     size_t bare_len;
     const char *bare;
@@ -62,6 +65,8 @@ static void owned_clear(struct owned *owned)
 /* JID-08: what RFC 7622 3.3.1 takes from the class; 0 for what a localpart may not hold, else the lower case. */
 static char map_local_char(char c)
 {
+    if (c >= 'a' && c <= 'z')
+        return c;
     if (c < '!' || c > '~')
         return 0;
     switch (c) {
@@ -106,15 +111,27 @@ static bool split(const char *str, size_t len, struct pieces *ret)
     return ret->domain.len > 0;
 }
 
-static xmpp_jid *allocate(const struct pieces *pieces)
+int jid_is_shared(const xmpp_jid *jid)
+{
+    return jid && atomic_load_explicit(&jid->object.refs, memory_order_acquire) > 1;
+}
+
+/* *spare: NULL, or a JID that is not needed any more. Takes its block if that will do. */
+static xmpp_jid *allocate(const struct pieces *pieces, xmpp_jid **spare)
 {
     /* at most: twice the localpart and the domain, with separators and ends */
     size_t size = sizeof(struct xmpp_jid) + 3 * pieces->local.len + 2 * pieces->domain.len +
                   pieces->resource.len + pieces->ascii_domain.len + 8;
-    xmpp_jid *jid = mem_alloc(size);
+    xmpp_jid *jid;
 
-    if (jid)
-        object_init(&jid->object);
+    if (*spare && (*spare)->size >= size && !jid_is_shared(*spare))
+        return STEAL(*spare);
+    size = (size + SIZE_STEP - 1) / SIZE_STEP * SIZE_STEP;
+    jid = mem_alloc(size);
+    if (!jid)
+        return NULL;
+    object_init(&jid->object);
+    jid->size = size;
     return jid;
 }
 
@@ -166,7 +183,8 @@ static void complete(xmpp_jid *jid, const struct pieces *pieces)
 /* Makes the JID of enforced pieces. */
 static int assemble(xmpp_jid **ret, const struct pieces *pieces)
 {
-    xmpp_jid *jid = allocate(pieces);
+    xmpp_jid *none = NULL;
+    xmpp_jid *jid = allocate(pieces, &none);
     char *end;
 
     if (!jid)
@@ -216,14 +234,14 @@ static bool write_ascii(char *dst, struct pieces *pieces)
 
 /* Nearly every address: ASCII in the enforced form or next to it. One allocation; no library is asked. *ret stays
  * as it is when the address has to be looked at more closely. */
-static int parse_ascii(xmpp_jid **ret, const struct pieces *raw)
+static int parse_ascii(xmpp_jid **ret, const struct pieces *raw, xmpp_jid **spare)
 {
     struct pieces pieces = *raw;
     xmpp_jid *jid;
 
     if (raw->local.len > LIMIT_JID_PART || raw->resource.len > LIMIT_JID_PART)
         return XMPP_OK;
-    jid = allocate(&pieces);
+    jid = allocate(&pieces, spare);
     if (!jid)
         return XMPP_ERR_NOMEM;
     if (!write_ascii(jid->data, &pieces)) {
@@ -314,10 +332,10 @@ static int enforce(xmpp_jid **ret, const struct pieces *raw, bool lenient)
     return assemble(ret, &pieces);
 }
 
-static int make(xmpp_jid **ret, const struct pieces *pieces, bool lenient)
+static int make(xmpp_jid **ret, const struct pieces *pieces, bool lenient, xmpp_jid **spare)
 {
     xmpp_jid *jid = NULL;
-    int r = parse_ascii(&jid, pieces);
+    int r = parse_ascii(&jid, pieces, spare);
 
     if (r < 0)
         return r;
@@ -328,27 +346,40 @@ static int make(xmpp_jid **ret, const struct pieces *pieces, bool lenient)
     return enforce(ret, pieces, lenient);
 }
 
-static int parse(xmpp_jid **ret, const char *str, size_t len, bool lenient)
+static int parse(xmpp_jid **ret, const char *str, size_t len, bool lenient, xmpp_jid **spare)
 {
     struct pieces pieces;
 
     if (len > LIMIT_JID || !split(str, len, &pieces))
         return XMPP_ERR_JID;
-    return make(ret, &pieces, lenient);
+    return make(ret, &pieces, lenient, spare);
 }
 
 int jid_parse_lenient(xmpp_jid **ret, const char *str, size_t len)
 {
+    xmpp_jid *none = NULL;
+
     if (!ret || !str)
         return XMPP_ERR_INVAL;
-    return parse(ret, str, len, true);
+    return parse(ret, str, len, true, &none);
+}
+
+int jid_replace_lenient(xmpp_jid **jid, const char *str, size_t len)
+{
+    xmpp_jid *spare = STEAL(*jid);
+    int r = parse(jid, str, len, true, &spare);
+
+    xmpp_jid_unref(spare);
+    return r;
 }
 
 int xmpp_jid_parse(xmpp_jid **ret, const char *str)
 {
+    xmpp_jid *none = NULL;
+
     if (!ret || !str)
         return XMPP_ERR_INVAL;
-    return parse(ret, str, strnlen(str, LIMIT_JID + 1), false);
+    return parse(ret, str, strnlen(str, LIMIT_JID + 1), false, &none);
 }
 
 static struct piece measure(const char *str)
@@ -359,6 +390,7 @@ static struct piece measure(const char *str)
 int xmpp_jid_compose(xmpp_jid **ret, const char *local, const char *domain, const char *resource)
 {
     struct pieces pieces = {.is_ip = false};
+    xmpp_jid *none = NULL;
 
     if (!ret || !domain)
         return XMPP_ERR_INVAL;
@@ -368,7 +400,7 @@ int xmpp_jid_compose(xmpp_jid **ret, const char *local, const char *domain, cons
     /* JID-02: NULL says that there is none, an empty string is no part */
     if ((local && !*local) || !*domain || (resource && !*resource))
         return XMPP_ERR_JID;
-    return make(ret, &pieces, false);
+    return make(ret, &pieces, false, &none);
 }
 
 /* Counting is the one change that a JID knows; all of them were allocated writable. */

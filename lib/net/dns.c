@@ -273,6 +273,19 @@ static void on_srv(void *arg, int status, int timeouts, unsigned char *data, int
     net_task_schedule(query->chan.loop, &query->task);
 }
 
+const char *dns_status_text(int status)
+{
+    switch (status) {
+    case ARES_ESERVFAIL:
+    case ARES_ECONNREFUSED: /* what c-ares makes of any refusal by the last server */
+        return "no name server gives a usable answer";
+    case ARES_ETIMEOUT:
+        return "the name servers do not answer";
+    default:
+        return ares_strerror(status);
+    }
+}
+
 static xmpp_error *query_error(const struct net_srv_query *query)
 {
     xmpp_error *error;
@@ -283,7 +296,7 @@ static xmpp_error *query_error(const struct net_srv_query *query)
         query->status == ARES_ENODATA)
         return NULL; /* no such name and no such records are answers: RFC 6120 3.2.2 */
     error = error_create(XMPP_ERR_DNS, XMPP_PHASE_RESOLVING, "looking up SRV records of %s: %s",
-                         query->name, ares_strerror(query->status));
+                         query->name, dns_status_text(query->status));
     error_set_number(error, query->status);
     return error;
 }
@@ -376,7 +389,7 @@ int xmpp_loop_set_dns_servers(xmpp_loop *loop, const char *servers)
     size_t count = 0;
     int r;
 
-    r = loop_check(loop);
+    r = net_check(loop);
     if (r < 0)
         return r;
     while (servers) {

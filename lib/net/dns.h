@@ -30,5 +30,6 @@ int dns_chan_open(struct dns_chan *chan, xmpp_loop *loop, struct net_task *task)
 /* Runs the callbacks of what is pending with ARES_EDESTRUCTION: they must do nothing then. */
 void dns_chan_close(struct dns_chan *chan);
 void dns_chan_update(struct dns_chan *chan); /* after every start of a query */
+const char *dns_status_text(int status); /* of c-ares, in words; static */
 
 #endif

@@ -77,7 +77,7 @@ int xmpp_loop_add_io(xmpp_loop *loop, xmpp_slot **ret_slot, int fd, int events, 
     struct io_slot *io;
     int r;
 
-    r = loop_check(loop);
+    r = net_check(loop);
     if (r < 0)
         return r;
     if (!fn || fd < 0 || events == 0 || !is_valid(events))
@@ -112,7 +112,7 @@ int xmpp_loop_set_io_events(xmpp_loop *loop, xmpp_slot *slot, int events)
     struct io_slot *io;
     int r;
 
-    r = loop_check(loop);
+    r = net_check(loop);
     if (r < 0)
         return r;
     if (!slot || slot->ops != &io_ops || !is_valid(events))

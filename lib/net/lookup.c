@@ -43,7 +43,9 @@ static bool is_absent(int status)
 
 const char *lookup_status_text(int status)
 {
-    return is_absent(status) ? "the name has no address" : ares_strerror(status);
+    return status == ARES_ENOTFOUND ? "no such name"
+           : is_absent(status)      ? "the name has no address"
+                                    : dns_status_text(status);
 }
 
 static struct lookup_family *deliverable(struct lookup *lookup)

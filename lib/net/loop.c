@@ -5,6 +5,7 @@
 #include "net/dns.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -12,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EVENTS_PER_TURN 64
+#define EVENTS_PER_TURN 512 /* so that a thousand ready sockets take few turns */
 
 /* In a child of fork() the descriptors are still those of the parent: it must see that it is one. */
 static atomic_uint forks;
@@ -40,7 +41,7 @@ bool loop_is_current(const xmpp_loop *loop)
            atomic_load_explicit(&loop->thread, memory_order_relaxed) == pthread_self();
 }
 
-int loop_check(const xmpp_loop *loop)
+int net_check(const xmpp_loop *loop)
 {
     if (!loop)
         return XMPP_ERR_INVAL;
@@ -61,7 +62,7 @@ uint64_t loop_clock_us(void)
     return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
 }
 
-bool loop_has_time(const xmpp_loop *loop)
+bool net_has_time(const xmpp_loop *loop)
 {
     return !loop_is_forked(loop) && loop_clock_us() < loop->turn_end_us;
 }
@@ -94,7 +95,8 @@ static void loop_destroy(xmpp_loop *loop)
     mem_free(loop);
 }
 
-/* The address of the loop stands for the eventfd, no address for the timerfd. */
+/* The address of the loop stands for the eventfd, no address for the timerfd. Each write to the eventfd is reported
+ * once, as an edge: so nobody has to read it. */
 static int open_descriptors(xmpp_loop *loop)
 {
     struct epoll_event event = {.events = EPOLLIN};
@@ -106,6 +108,7 @@ static int open_descriptors(xmpp_loop *loop)
         return XMPP_ERR_SYSTEM;
     if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->timer_fd, &event) < 0)
         return XMPP_ERR_SYSTEM;
+    event.events = EPOLLIN | EPOLLET;
     event.data.ptr = loop;
     if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->event_fd, &event) < 0)
         return XMPP_ERR_SYSTEM;
@@ -130,6 +133,7 @@ int xmpp_loop_create(xmpp_loop **ret)
     atomic_init(&loop->thread, pthread_self());
     atomic_init(&loop->entered, false);
     atomic_init(&loop->quit, false);
+    atomic_init(&loop->fd_given, false);
     loop->fork_count = atomic_load_explicit(&forks, memory_order_relaxed);
     list_init(&loop->ready);
     list_init(&loop->tasks);
@@ -179,7 +183,7 @@ int xmpp_loop_set_log(xmpp_loop *loop, int max_level, xmpp_log_fn fn, void *user
     struct log old;
     int r;
 
-    r = loop_check(loop);
+    r = net_check(loop);
     if (r < 0)
         return r;
     if (max_level < 0 || max_level > XMPP_LOG_WIRE)
@@ -241,13 +245,46 @@ void loop_watch_clear(xmpp_loop *loop, struct loop_watch *watch)
 
 /* --- a turn --- */
 
-static int poll_events(xmpp_loop *loop)
+/* Work of the loop's own thread, which no event tells of. */
+static bool has_work(const xmpp_loop *loop)
+{
+    return !list_is_empty(&loop->ready) || !list_is_empty(&loop->tasks) || post_is_pending(loop);
+}
+
+/* run, step and dispatch look for work themselves. Only who waits on the descriptor from outside must be told, and
+ * nobody can who does not have it. During a turn nobody waits; its end tells. */
+void loop_tell(xmpp_loop *loop)
+{
+    if (loop->dispatching || !atomic_load(&loop->fd_given))
+        return;
+    if (has_work(loop))
+        post_wake(loop);
+    timer_arm(loop);
+}
+
+/* epoll_wait() counts in milliseconds: the fraction is waited for before. */
+static bool wait_fraction(const xmpp_loop *loop, int64_t wait_us)
+{
+    struct pollfd poll_fd = {.fd = loop->epoll_fd, .events = POLLIN};
+    struct timespec wait = {.tv_nsec = (long)wait_us * 1000};
+
+    return ppoll(&poll_fd, 1, &wait, NULL) != 0;
+}
+
+/* Waits, and notes what is ready; max_wait_us -1: no limit. Returns how many events there were. */
+static int wait_events(xmpp_loop *loop, int64_t max_wait_us)
 {
     struct epoll_event events[EVENTS_PER_TURN];
-    int count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, 0);
+    int64_t wait_ms = max_wait_us < 0 ? -1 : max_wait_us / 1000;
+    int count;
+
+    if (max_wait_us > 0 && max_wait_us % 1000 > 0 && wait_fraction(loop, max_wait_us % 1000))
+        wait_ms = 0;
+    count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN,
+                       wait_ms < INT_MAX ? (int)wait_ms : INT_MAX);
 
     if (count < 0)
-        return errno == EINTR ? XMPP_OK : XMPP_ERR_SYSTEM;
+        return errno == EINTR ? 0 : XMPP_ERR_SYSTEM;
     for (int i = 0; i < count; i++) {
         struct loop_watch *watch = events[i].data.ptr;
 
@@ -259,7 +296,7 @@ static int poll_events(xmpp_loop *loop)
         if (!list_is_linked(&watch->link))
             list_append(&loop->ready, &watch->link);
     }
-    return XMPP_OK;
+    return count;
 }
 
 static int run_ready(xmpp_loop *loop)
@@ -276,7 +313,7 @@ static int run_ready(xmpp_loop *loop)
             continue; /* left over from the last turn, not wanted any more */
         watch->fn(watch, events);
         done++;
-        if (!loop_has_time(loop))
+        if (!net_has_time(loop))
             break;
     }
     return done;
@@ -292,7 +329,7 @@ static int run_tasks(xmpp_loop *loop)
         list_remove(&task->link);
         task->fn(task);
         done++;
-        if (!loop_has_time(loop))
+        if (!net_has_time(loop))
             break;
     }
     return done;
@@ -302,24 +339,16 @@ static int run_tasks(xmpp_loop *loop)
 static int run_turn(xmpp_loop *loop)
 {
     int done = 0;
-    int r;
 
     loop->now_us = loop_clock_us();
     loop->turn_end_us = loop->now_us + LIMIT_TURN_US;
     loop->dispatching = true;
-    r = poll_events(loop);
-    if (r < 0) {
-        loop->dispatching = false;
-        return r;
-    }
     done += run_ready(loop);
     done += post_run(loop);
     done += timer_run(loop);
     done += run_tasks(loop);
-    if (!list_is_empty(&loop->ready) || !list_is_empty(&loop->tasks) || post_is_pending(loop))
-        post_wake(loop);
-    timer_arm(loop);
     loop->dispatching = false;
+    loop_tell(loop);
     return loop_is_forked(loop) ? XMPP_ERR_THREAD : done;
 }
 
@@ -352,21 +381,21 @@ int xmpp_loop_dispatch(xmpp_loop *loop)
     r = enter(loop);
     if (r < 0)
         return r;
-    r = run_turn(loop);
+    r = wait_events(loop, 0);
+    if (r >= 0)
+        r = run_turn(loop);
     leave(loop);
     return r;
 }
 
 static int wait_and_turn(xmpp_loop *loop, int64_t max_wait_us)
 {
-    struct pollfd poll_fd = {.fd = loop->epoll_fd, .events = POLLIN};
-    struct timespec wait = {.tv_sec = (time_t)(max_wait_us / 1000000),
-                            .tv_nsec = (long)(max_wait_us % 1000000) * 1000};
-    int r = ppoll(&poll_fd, 1, max_wait_us < 0 ? NULL : &wait, NULL);
+    bool working = has_work(loop);
+    int r;
 
-    if (r < 0)
-        return errno == EINTR ? 0 : XMPP_ERR_SYSTEM;
-    return r == 0 ? 0 : run_turn(loop);
+    timer_arm(loop);
+    r = wait_events(loop, working ? 0 : max_wait_us);
+    return r > 0 || (r == 0 && working) ? run_turn(loop) : r;
 }
 
 int xmpp_loop_step(xmpp_loop *loop, int64_t max_wait_us)
@@ -408,15 +437,30 @@ int xmpp_loop_quit(xmpp_loop *loop)
         return XMPP_ERR_THREAD;
     atomic_store(&loop->quit, true);
     if (write(loop->event_fd, &one, sizeof one) < 0)
-        errno = saved_errno; /* full: then it is readable anyway */
+        errno = saved_errno; /* that would take 2^64 writes */
     return XMPP_OK;
+}
+
+/* What was left untold until now is told. Another thread cannot look whether there is anything: one dispatch that
+ * finds nothing is no harm. */
+static void hand_out(xmpp_loop *loop)
+{
+    if (atomic_exchange(&loop->fd_given, true))
+        return;
+    if (loop_is_current(loop))
+        loop_tell(loop);
+    else
+        post_wake(loop);
 }
 
 int xmpp_loop_get_fd(const xmpp_loop *loop)
 {
     if (!loop)
         return XMPP_ERR_INVAL;
-    return loop_is_forked(loop) ? XMPP_ERR_THREAD : loop->epoll_fd;
+    if (loop_is_forked(loop))
+        return XMPP_ERR_THREAD;
+    hand_out((xmpp_loop *)(uintptr_t)loop);
+    return loop->epoll_fd;
 }
 
 uint64_t xmpp_loop_get_time(const xmpp_loop *loop)
@@ -457,8 +501,7 @@ void net_task_schedule(xmpp_loop *loop, struct net_task *task)
     if (list_is_linked(&task->link))
         return;
     list_append(&loop->tasks, &task->link);
-    if (!loop->dispatching)
-        post_wake(loop);
+    loop_tell(loop);
 }
 
 void net_task_cancel(xmpp_loop *loop, struct net_task *task)

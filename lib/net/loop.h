@@ -30,7 +30,7 @@ struct post_queue {
     struct list incoming; /* under the lock */
     struct owner_task *deferred; /* under the lock, oldest first */
     struct owner_task **deferred_end; /* under the lock */
-    bool signalled; /* under the lock: the eventfd was written and not yet read */
+    bool signalled; /* under the lock: the eventfd was written and that is not yet reported */
     struct list taken; /* of the turn: loop thread only */
     struct owner_task *taken_deferred;
     bool draining;
@@ -44,6 +44,7 @@ struct xmpp_loop {
     atomic_ulong thread; /* pthread_t of the owner */
     atomic_bool entered; /* somebody is in run, step or dispatch */
     atomic_bool quit;
+    atomic_bool fd_given; /* somebody outside may wait on the descriptor */
     unsigned fork_count; /* of the process when the loop was made */
     int epoll_fd;
     int timer_fd;
@@ -70,18 +71,17 @@ void loop_watch_init(struct loop_watch *watch,
 int loop_watch_set(xmpp_loop *loop, struct loop_watch *watch, int fd, uint32_t events);
 void loop_watch_clear(xmpp_loop *loop, struct loop_watch *watch); /* before the fd is closed */
 uint64_t loop_clock_us(void);
-bool loop_has_time(const xmpp_loop *loop); /* may this turn go on? */
 bool loop_is_forked(
     const xmpp_loop *loop); /* in the child: leave what is shared with the parent alone */
 bool loop_is_current(const xmpp_loop *loop);
-/* XMPP_ERR_INVAL: no loop; XMPP_ERR_THREAD: after fork(), in debug builds also the wrong thread */
-int loop_check(const xmpp_loop *loop);
+
+void loop_tell(xmpp_loop *loop); /* there is work, or the first timer is another */
 
 /* --- post.c --- */
 int post_init(xmpp_loop *loop);
 void post_clear(xmpp_loop *loop);
 void post_wake(xmpp_loop *loop); /* the descriptor becomes readable */
-void post_take(xmpp_loop *loop); /* the eventfd was readable */
+void post_take(xmpp_loop *loop); /* the eventfd was written */
 int post_run(xmpp_loop *loop); /* how many ran */
 bool post_is_pending(const xmpp_loop *loop); /* something was taken and has not run */
 void post_run_deferred(xmpp_loop *loop); /* outside a turn */

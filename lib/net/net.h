@@ -17,10 +17,14 @@
  * in any callback. */
 
 struct owner *net_owner(xmpp_loop *loop); /* for bound_init(); the holder keeps a loop reference */
+/* May the caller use what belongs to the loop? XMPP_ERR_INVAL: no loop; XMPP_ERR_THREAD: after fork(), in debug builds
+ * also the wrong thread */
+int net_check(const xmpp_loop *loop);
 const struct log *net_log(const xmpp_loop *loop); /* never NULL */
 uint64_t
 net_now(const xmpp_loop *loop); /* CLOCK_MONOTONIC in us, read once per turn, or now outside */
 bool net_is_dispatching(const xmpp_loop *loop); /* for XMPP_ERR_BUSY */
+bool net_has_time(const xmpp_loop *loop); /* may this turn go on? */
 
 /* --- timers --- */
 struct net_timer {
@@ -82,6 +86,8 @@ struct net_race_ops {
 int net_race_start(xmpp_loop *loop, struct net_race **ret, const struct net_target *targets,
                    size_t count, const struct net_race_ops *ops, void *user_data);
 int net_race_resume(struct net_race *race);
+/* Time is up: what was asked and not answered yet is told by attempt_failed, which must leave the race alone. */
+void net_race_report_open(struct net_race *race);
 void net_race_free(struct net_race *race); /* NULL ok; closes what is being connected */
 
 /* --- a connected socket --- */

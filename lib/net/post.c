@@ -74,7 +74,7 @@ static void signal_locked(xmpp_loop *loop)
         return;
     loop->posts.signalled = true;
     while (write(loop->event_fd, &one, sizeof one) < 0 && errno == EINTR)
-        ; /* EAGAIN would mean that it is readable already */
+        ; /* EAGAIN would take 2^64 writes */
 }
 
 void post_wake(xmpp_loop *loop)
@@ -96,11 +96,8 @@ static void append_owner_tasks(struct owner_task **head, struct owner_task *task
 void post_take(xmpp_loop *loop)
 {
     struct post_queue *posts = &loop->posts;
-    uint64_t value;
 
     (void)pthread_mutex_lock(&posts->lock);
-    while (read(loop->event_fd, &value, sizeof value) < 0 && errno == EINTR)
-        ;
     posts->signalled = false;
     list_splice(&posts->taken, &posts->incoming);
     append_owner_tasks(&posts->taken_deferred, posts->deferred);
@@ -122,7 +119,7 @@ int post_run(xmpp_loop *loop)
         post->fn(loop, post->user_data);
         post_free(post);
         done++;
-        if (!loop_has_time(loop))
+        if (!net_has_time(loop))
             return done;
     }
     while (posts->taken_deferred) {
@@ -132,7 +129,7 @@ int post_run(xmpp_loop *loop)
         task->next = NULL;
         task->run(task);
         done++;
-        if (!loop_has_time(loop))
+        if (!net_has_time(loop))
             break;
     }
     return done;

@@ -477,6 +477,21 @@ int net_race_resume(struct net_race *race)
     return XMPP_OK;
 }
 
+void net_race_report_open(struct net_race *race)
+{
+    for (struct list *link = race->attempts.next; link != &race->attempts; link = link->next) {
+        const struct race_attempt *attempt = CONTAINER_OF(link, struct race_attempt, link);
+
+        report(race, attempt->target, attempt->address,
+               error_create(XMPP_ERR_TIMEOUT, XMPP_PHASE_CONNECTING, "no answer yet"));
+    }
+    for (size_t i = race->first; i < race->end; i++)
+        if (race->targets[i].lookup && race->targets[i].count == 0)
+            report(race, &race->targets[i], NULL,
+                   error_create(XMPP_ERR_TIMEOUT, XMPP_PHASE_RESOLVING,
+                                "its addresses were not found yet"));
+}
+
 void net_race_free(struct net_race *race)
 {
     if (race)

@@ -58,16 +58,14 @@ int net_timer_set(xmpp_loop *loop, struct net_timer *timer, uint64_t at_us)
     r = heap_set(&loop->timers, &timer->node, at_us);
     if (r < 0)
         return r;
-    if (!loop->dispatching)
-        timer_arm(loop);
+    loop_tell(loop);
     return XMPP_OK;
 }
 
 void net_timer_clear(xmpp_loop *loop, struct net_timer *timer)
 {
     heap_remove(&loop->timers, &timer->node);
-    if (!loop->dispatching)
-        timer_arm(loop);
+    loop_tell(loop);
 }
 
 /* --- slots --- */
@@ -132,7 +130,7 @@ int timer_run(xmpp_loop *loop)
             heap_remove(&loop->timers, node);
         timer->fn(timer);
         done++;
-        if (!loop_has_time(loop))
+        if (!net_has_time(loop))
             break;
     }
     return done;
@@ -155,7 +153,7 @@ int xmpp_loop_add_timer(xmpp_loop *loop, xmpp_slot **ret_slot, uint64_t first_us
     struct timer_slot *timer;
     int r;
 
-    r = loop_check(loop);
+    r = net_check(loop);
     if (r < 0)
         return r;
     if (!fn)

@@ -59,10 +59,10 @@ static int on_log(void *context, int level, const char *message)
     return SASL_OK;
 }
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int once_result = SASL_NOTINIT;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int init_result = SASL_NOMEM; /* tried again when that was the reason */
 
-static void init_once(void)
+static bool init(void)
 {
     /* must stay valid for the life of the process */
     static const sasl_callback_t callbacks[] = {
@@ -70,12 +70,14 @@ static void init_once(void)
         {SASL_CB_LIST_END, NULL, NULL},
     };
 
-    once_result = sasl_client_init(callbacks);
-}
+    int r;
 
-static bool init(void)
-{
-    return pthread_once(&once, init_once) == 0 && once_result == SASL_OK;
+    pthread_mutex_lock(&lock);
+    if (init_result == SASL_NOMEM)
+        init_result = sasl_client_init(callbacks);
+    r = init_result;
+    pthread_mutex_unlock(&lock);
+    return r == SASL_OK;
 }
 
 struct query {
@@ -146,7 +148,8 @@ static int fail(struct cyrus *cyrus, int code, const char *reason)
 /* The detail text is made by plug-ins, which we do not know: none that contains the password goes on. */
 static int fail_code(struct cyrus *cyrus, int code)
 {
-    const char *detail = cyrus->conn ? sasl_errdetail(cyrus->conn) : NULL;
+    /* without memory there is none, and libsasl2 2.1.28 crashes looking for it */
+    const char *detail = cyrus->conn && code != SASL_NOMEM ? sasl_errdetail(cyrus->conn) : NULL;
     const struct secret *secret = cyrus->base.params->secret;
     bool unsafe = !detail ||
                   (secret && secret_len(secret) > 0 && strstr(detail, secret_data(secret)) != NULL);

@@ -21,9 +21,10 @@ static const struct derive_hash hashes[] = {
     {"SHA-1", GNUTLS_MAC_SHA1, GNUTLS_DIG_SHA1, 20},
 };
 
+/* HASH_FAILED: of a hash that GnuTLS knows, no state could be allocated. */
 static int map_error(int r)
 {
-    return r == GNUTLS_E_MEMORY_ERROR ? XMPP_ERR_NOMEM : XMPP_ERR_AUTH;
+    return r == GNUTLS_E_MEMORY_ERROR || r == GNUTLS_E_HASH_FAILED ? XMPP_ERR_NOMEM : XMPP_ERR_AUTH;
 }
 
 const struct derive_hash *derive_hash_of(const char *mechanism, bool *ret_plus)

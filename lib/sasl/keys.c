@@ -11,13 +11,15 @@
 #define ENTRIES 3
 
 struct entry {
-    struct keys_id id; /* hash NULL: unused; name and salt are own copies */
+    struct keys_id id; /* name and salt point behind the pair */
     struct derive_keys pair;
+    size_t size; /* of all this */
+    char bytes[];
 };
 
 struct sasl_keys {
     struct object object;
-    struct entry entries[ENTRIES];
+    struct entry *entries[ENTRIES]; /* NULL: unused */
 };
 
 int sasl_keys_create(struct sasl_keys **ret)
@@ -46,35 +48,41 @@ struct sasl_keys *sasl_keys_unref(struct sasl_keys *keys)
     return NULL;
 }
 
-static void entry_set(struct entry *entry, char *name, void *salt, const struct keys_id *id,
-                      const struct derive_keys *pair)
+static int entry_create(struct entry **ret, const struct keys_id *id,
+                        const struct derive_keys *pair)
 {
-    entry->id = *id;
-    entry->id.name = name;
-    entry->id.salt = salt;
-    entry->pair = *pair;
+    size_t name_size = strlen(id->name) + 1;
+    size_t size = sizeof(struct entry) + name_size + id->salt_len; /* both have their limits */
+    struct entry *entry = mem_alloc(size);
+
+    if (!entry)
+        return XMPP_ERR_NOMEM;
+    *entry = (struct entry){.id = *id, .pair = *pair, .size = size};
+    memcpy(entry->bytes, id->name, name_size);
+    memcpy(entry->bytes + name_size, id->salt, id->salt_len);
+    entry->id.name = entry->bytes;
+    entry->id.salt = entry->bytes + name_size;
+    *ret = entry;
+    return XMPP_OK;
 }
 
-static void entry_clear(struct entry *entry)
+static struct entry *entry_free(struct entry *entry)
 {
-    if (entry->id.hash) {
-        /* own copies, const only for those who look something up */
-        mem_free((char *)(uintptr_t)entry->id.name);
-        mem_free((void *)(uintptr_t)entry->id.salt);
-    }
-    secret_wipe(entry, sizeof *entry);
+    if (entry)
+        secret_wipe(entry, entry->size);
+    return mem_free(entry);
 }
 
 void sasl_keys_clear(struct sasl_keys *keys)
 {
     for (size_t i = 0; keys && i < ENTRIES; i++)
-        entry_clear(&keys->entries[i]);
+        keys->entries[i] = entry_free(keys->entries[i]);
 }
 
 bool sasl_keys_has(const struct sasl_keys *keys)
 {
     for (size_t i = 0; keys && i < ENTRIES; i++)
-        if (keys->entries[i].id.hash)
+        if (keys->entries[i])
             return true;
     return false;
 }
@@ -82,12 +90,15 @@ bool sasl_keys_has(const struct sasl_keys *keys)
 bool keys_find(const struct sasl_keys *keys, const struct keys_id *id, struct derive_keys *ret)
 {
     for (size_t i = 0; keys && i < ENTRIES; i++) {
-        const struct keys_id *have = &keys->entries[i].id;
+        const struct entry *entry = keys->entries[i];
+        if (!entry)
+            continue;
+        const struct keys_id *have = &entry->id;
         if (have->hash != id->hash || have->iterations != id->iterations ||
             have->salt_len != id->salt_len || !str_eq(have->name, id->name) ||
             memcmp(have->salt, id->salt, id->salt_len) != 0)
             continue;
-        *ret = keys->entries[i].pair;
+        *ret = entry->pair;
         return true;
     }
     return false;
@@ -95,26 +106,18 @@ bool keys_find(const struct sasl_keys *keys, const struct keys_id *id, struct de
 
 int keys_store(struct sasl_keys *keys, const struct keys_id *id, const struct derive_keys *pair)
 {
-    struct entry *place = NULL;
+    struct entry *fresh;
+    size_t place = 0;
 
     if (!keys)
         return XMPP_OK;
-    for (size_t i = 0; i < ENTRIES && !place; i++)
-        if (keys->entries[i].id.hash == id->hash)
-            place = &keys->entries[i];
-    for (size_t i = 0; i < ENTRIES && !place; i++)
-        if (!keys->entries[i].id.hash)
-            place = &keys->entries[i];
-    if (!place) /* cannot be while there are as many places as hashes */
-        place = &keys->entries[0];
-
-    CLEANUP(mem_freep) char *name = mem_strdup(id->name);
-    void *salt = name ? mem_dup(id->salt, id->salt_len) : NULL;
-    if (!salt)
-        return XMPP_ERR_NOMEM;
-    /* id may point into the entry that is replaced: copied before it goes */
-    struct keys_id fresh = *id;
-    entry_clear(place);
-    entry_set(place, STEAL(name), salt, &fresh, pair);
+    /* the place of the hash, or the next that is free: there are as many as hashes */
+    while (place < ENTRIES - 1 && keys->entries[place] && keys->entries[place]->id.hash != id->hash)
+        place++;
+    int r = entry_create(&fresh, id, pair);
+    if (r < 0)
+        return r;
+    entry_free(keys->entries[place]);
+    keys->entries[place] = fresh;
     return XMPP_OK;
 }

@@ -335,13 +335,16 @@ static int check_downgrade(struct scram *scram, const struct attr_first *first)
 
 static int check_salt(struct scram *scram, struct attr_value salt)
 {
+    static const char salt_too_long[] =
+        "the server's SCRAM salt is longer than 1024 bytes, which is refused";
+
     if (salt.len > base64_encoded_len(LIMIT_SCRAM_SALT))
-        return fail(scram, XMPP_ERR_AUTH, "the server's SCRAM salt is too long");
+        return fail(scram, XMPP_ERR_AUTH, salt_too_long);
     int r = base64_decode(salt.str, salt.len, scram->salt, &scram->salt_len);
     if (r < 0)
         return fail(scram, XMPP_ERR_PROTOCOL, "the server's SCRAM salt is not valid base64");
     if (scram->salt_len > LIMIT_SCRAM_SALT)
-        return fail(scram, XMPP_ERR_AUTH, "the server's SCRAM salt is too long");
+        return fail(scram, XMPP_ERR_AUTH, salt_too_long);
     if (scram->salt_len == 0)
         return fail(scram, XMPP_ERR_PROTOCOL, "the server's SCRAM salt is empty");
     return XMPP_OK;

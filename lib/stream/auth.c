@@ -9,6 +9,8 @@
 /* The strength that Cyrus SASL is told; every suite that TLS negotiates here has at least this. */
 #define TLS_BITS 128
 
+#define SHOWN_MECHANISMS 200 /* bytes of their names in an error */
+
 /* What the server offers, as arrays of strings borrowed from the features. */
 struct offered {
     const char *mechanisms[LIMIT_FEATURES];
@@ -273,10 +275,30 @@ static int use_choice(xmpp_stream *stream)
     return start(stream);
 }
 
+/* The reason, and what was offered: names of mechanisms are short (SASL-01), and not all need be told. */
+static xmpp_error *explain_choice(const xmpp_stream *stream, const struct sasl_offer *offer,
+                                  const char *reason)
+{
+    CLEANUP(buf_clear) struct buf names = {.limit = SHOWN_MECHANISMS};
+    int r = XMPP_OK;
+
+    for (size_t i = 0; i < offer->mechanism_count && r >= 0; i++) {
+        r = buf_append_str(&names, i > 0 ? ", " : " (it offers: ");
+        if (r >= 0)
+            r = buf_append_str(&names, offer->mechanisms[i]);
+    }
+    return error_create(XMPP_ERR_AUTH, stream_phase(stream), "%s%.*s%s",
+                        *reason ? reason : "no usable SASL mechanism", (int)buf_len(&names),
+                        buf_len(&names) > 0 ? (const char *)buf_peek(&names) : "",
+                        buf_len(&names) == 0 ? ""
+                        : r < 0              ? " ...)"
+                                             : ")");
+}
+
 static int choose(xmpp_stream *stream)
 {
     struct auth *auth = &stream->auth;
-    struct offered offered;
+    struct offered offered = {.offer.mechanism_count = 0};
     const char *reason = "";
     int r = XMPP_ERR_AUTH;
 
@@ -290,10 +312,7 @@ static int choose(xmpp_stream *stream)
         /* What the server said is worth more than that nothing is left. */
         xmpp_error *error = STEAL(auth->failure);
 
-        if (!error)
-            error = error_create(XMPP_ERR_AUTH, stream_phase(stream), "%s",
-                                 *reason ? reason : "no usable SASL mechanism");
-        serror_fail(stream, error);
+        serror_fail(stream, error ? error : explain_choice(stream, &offered.offer, reason));
         return XMPP_OK;
     }
     r = sasl_ssdp_string(&offered.offer, &auth->ssdp);
@@ -459,7 +478,10 @@ static int take_success(xmpp_stream *stream, const xmpp_elem *elem)
     if (!*text) {
         if (auth->sasl->ops->is_done(auth->sasl))
             return succeed(stream);
-        reject_server(stream, XMPP_ERR_AUTH);
+        abort_exchange(stream, error_create(XMPP_ERR_AUTH, stream_phase(stream),
+                                            "the server ended %s without the proof that it knows "
+                                            "the password: do not trust it",
+                                            stream->mechanism));
         return XMPP_OK;
     }
     r = decode(stream, text);
@@ -468,29 +490,34 @@ static int take_success(xmpp_stream *stream, const xmpp_elem *elem)
     return step(stream);
 }
 
-/* SASL-11; the name is static */
-static const char *find_condition(const xmpp_elem *failure)
+struct sasl_condition {
+    const char *name;
+    const char *words;
+};
+
+/* SASL-11 */
+static const struct sasl_condition *find_condition(const xmpp_elem *failure)
 {
-    static const char *const conditions[] = {
-        "aborted",
-        "account-disabled",
-        "credentials-expired",
-        "encryption-required",
-        "incorrect-encoding",
-        "invalid-authzid",
-        "invalid-mechanism",
-        "malformed-request",
-        "mechanism-too-weak",
-        "not-authorized",
-        "temporary-auth-failure",
+    static const struct sasl_condition conditions[] = {
+        {"not-authorized", "wrong user name or password"},
+        {"aborted", "it was given up"},
+        {"account-disabled", "the account is disabled"},
+        {"credentials-expired", "the password has expired"},
+        {"encryption-required", "the mechanism needs encryption"},
+        {"incorrect-encoding", "the server could not decode our message"},
+        {"invalid-authzid", "this user may not act for that account"},
+        {"invalid-mechanism", "the server does not take this mechanism"},
+        {"malformed-request", "the server did not understand our message"},
+        {"mechanism-too-weak", "the mechanism is too weak for the server"},
+        {"temporary-auth-failure", "the server cannot check it now, try later"},
     };
     const char *name = serror_find_condition(failure, NS_SASL);
 
     for (size_t i = 0; i < ARRAY_LEN(conditions); i++)
-        if (str_eq(conditions[i], name))
-            return conditions[i];
+        if (str_eq(conditions[i].name, name))
+            return &conditions[i];
     /* RFC 6120 6.5: what is not known is a plain refusal; this one makes nobody try again by itself */
-    return "not-authorized";
+    return &conditions[0];
 }
 
 /* Is it the mechanism that the server dislikes, and not the user? */
@@ -502,11 +529,12 @@ static bool is_about_mechanism(const xmpp_stream *stream, const char *condition)
 
 static int take_failure(xmpp_stream *stream, const xmpp_elem *elem)
 {
-    const char *condition = find_condition(elem);
+    const struct sasl_condition *found = find_condition(elem);
+    const char *condition = found->name;
     const xmpp_elem *text = xmpp_elem_first_child(elem, NS_SASL, "text");
     xmpp_error *error =
-        error_create(XMPP_ERR_AUTH, stream_phase(stream), "authentication with %s failed: %s",
-                     stream->mechanism, condition);
+        error_create(XMPP_ERR_AUTH, stream_phase(stream), "authentication with %s failed: %s (%s)",
+                     stream->mechanism, found->words, condition);
 
     error_set_condition(error, NULL, condition);
     if (text)

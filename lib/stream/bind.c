@@ -83,6 +83,7 @@ static int take_error(xmpp_stream *stream, const xmpp_elem *iq)
     const xmpp_elem *elem = xmpp_elem_first_child(iq, NS_CLIENT, "error");
     const xmpp_elem *text = xmpp_elem_first_child(elem, NS_STANZAS, "text");
     const char *condition = serror_find_condition(elem, NS_STANZAS);
+    const char *type = xmpp_elem_get_attr(elem, "type");
     xmpp_error *error;
 
     if (stream->state == STREAM_BIND && stream->resource_sent && str_eq(condition, "conflict")) {
@@ -92,9 +93,9 @@ static int take_error(xmpp_stream *stream, const xmpp_elem *iq)
     }
     if (!condition)
         condition = "undefined-condition";
-    error = error_create(XMPP_ERR_STANZA, stream_phase(stream), "the server refused %s: %s", what,
-                         condition);
-    error_set_condition(error, xmpp_elem_get_attr(elem, "type"), condition);
+    error = error_create(XMPP_ERR_STANZA, stream_phase(stream), "the server refused %s: %s%s%s%s",
+                         what, condition, type ? " (type " : "", type ? type : "", type ? ")" : "");
+    error_set_condition(error, type, condition);
     if (text)
         error_set_peer_text(error, xmpp_elem_get_text(text));
     if (elem)

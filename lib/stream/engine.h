@@ -22,6 +22,9 @@ int engine_send_owed(xmpp_stream *stream, xmpp_elem *stanza, uint64_t now_us);
 size_t engine_get_output_len(const xmpp_stream *stream); /* unsent bytes */
 uint64_t engine_count_received(const xmpp_stream *stream); /* stanzas */
 uint64_t engine_count_sent(const xmpp_stream *stream);
+void engine_shrink(xmpp_stream *stream); /* nothing moves at the moment: gives back what is empty */
+/* What it waits for, as words after "waiting for"; never NULL */
+const char *engine_get_awaited(const xmpp_stream *stream);
 bool engine_has_events(const xmpp_stream *stream); /* xmpp_stream_next() would return one */
 
 #endif

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define SHOWN_BYTES 30 /* of what is no XMPP */
+
 static int add_attr(struct buf *out, const char *name, const char *value)
 {
     int r;
@@ -104,6 +106,26 @@ int open_start(xmpp_stream *stream)
     return XMPP_OK;
 }
 
+xmpp_error *open_explain(const xmpp_stream *stream, int code, const char *reason, const char *data,
+                         size_t len)
+{
+    int phase = stream_phase(stream);
+    int shown = len < SHOWN_BYTES ? (int)len : SHOWN_BYTES;
+
+    /* RFC 8446 5.1: a record of an alert or a handshake, any version */
+    if (len >= 2 && (data[0] == 0x15 || data[0] == 0x16) && data[1] == 3)
+        return error_create(
+            code, phase,
+            "the server speaks TLS from the first byte: this is a port for direct TLS");
+    /* Text begins like the protocol that it is; XML and the rest are told by the parser. */
+    for (int i = 0; i < shown; i++)
+        if (data[i] == '<' || data[i] == '\0' || (uint8_t)data[i] > '~')
+            shown = 0;
+    if (shown > 0)
+        return error_create(code, phase, "this is no XMPP server: it sent \"%.*s\"", shown, data);
+    return error_create(code, phase, "the server's stream header is not acceptable: %s", reason);
+}
+
 /* CORE-06, CORE-07 */
 static bool check_version(xmpp_stream *stream, const char *version)
 {
@@ -152,15 +174,18 @@ int open_receive(xmpp_stream *stream, const xmpp_elem *header)
 
     if (!str_eq(xmpp_elem_get_ns(header), NS_STREAM)) {
         serror_send(stream,
-                    error_create(XMPP_ERR_PROTOCOL, stream_phase(stream),
-                                 "the server's stream is in another namespace"),
+                    error_create(
+                        XMPP_ERR_PROTOCOL, stream_phase(stream),
+                        "this is no XMPP server: it began with <%.40s/> of the namespace \"%.60s\"",
+                        xmpp_elem_get_name(header), xmpp_elem_get_ns(header)),
                     "invalid-namespace"); /* CORE-08 */
         return XMPP_OK;
     }
     if (!str_eq(xmpp_elem_get_name(header), "stream")) {
         serror_send(stream,
                     error_create(XMPP_ERR_PROTOCOL, stream_phase(stream),
-                                 "the server began with something else than a stream"),
+                                 "the server began with <%.40s/>, not with a stream",
+                                 xmpp_elem_get_name(header)),
                     "bad-format");
         return XMPP_OK;
     }

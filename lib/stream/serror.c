@@ -3,41 +3,52 @@
 
 #include <string.h>
 
-/* RFC 6120 4.9.3, in the order of the RFC */
-static const char *const conditions[] = {
-    "bad-format",
-    "bad-namespace-prefix",
-    "conflict",
-    "connection-timeout",
-    "host-gone",
-    "host-unknown",
-    "improper-addressing",
-    "internal-server-error",
-    "invalid-from",
-    "invalid-namespace",
-    "invalid-xml",
-    "not-authorized",
-    "not-well-formed",
-    "policy-violation",
-    "remote-connection-failed",
-    "reset",
-    "resource-constraint",
-    "restricted-xml",
-    "see-other-host",
-    "system-shutdown",
-    "undefined-condition",
-    "unsupported-encoding",
-    "unsupported-feature",
-    "unsupported-stanza-type",
-    "unsupported-version",
+#define SHOWN_HOST 100 /* bytes of another host's name */
+
+/* RFC 6120 4.9.3, in the order of the RFC: what the server means */
+static const struct {
+    const char *condition;
+    const char *words;
+} conditions[] = {
+    {"bad-format", "it could not process our XML"},
+    {"bad-namespace-prefix", "it dislikes a namespace prefix of ours"},
+    {"conflict", "another client took over this resource, or logged in instead"},
+    {"connection-timeout", "it heard nothing from us for too long"},
+    {"host-gone", "it does not serve this domain any more"},
+    {"host-unknown", "it does not serve this domain"},
+    {"improper-addressing", "a stanza of ours has no proper address"},
+    {"internal-server-error", "it has a fault of its own"},
+    {"invalid-from", "a from address is not ours"},
+    {"invalid-namespace", "it dislikes a namespace of ours"},
+    {"invalid-xml", "our XML did not pass its validation"},
+    {"not-authorized", "we sent something before we were logged in"},
+    {"not-well-formed", "it says that our XML is not well-formed"},
+    {"policy-violation", "we broke one of its rules, perhaps too much or too fast"},
+    {"remote-connection-failed", "it does not reach another server that it needs"},
+    {"reset", "it wants a new login, for what it knows of us has changed"},
+    {"resource-constraint", "it has no room for us now"},
+    {"restricted-xml", "we sent XML that XMPP forbids"},
+    {"see-other-host", "it names another host for us"},
+    {"system-shutdown", "it is shutting down or restarting"},
+    {"undefined-condition", "for a reason of its own"},
+    {"unsupported-encoding", "it does not know our encoding"},
+    {"unsupported-feature", "it requires a feature that we lack"},
+    {"unsupported-stanza-type", "it does not know an element that we sent"},
+    {"unsupported-version", "it does not speak our version of XMPP"},
 };
+
+/* NULL: unknown */
+static const char *find_words(const char *condition)
+{
+    for (size_t i = 0; i < ARRAY_LEN(conditions); i++)
+        if (str_eq(conditions[i].condition, condition))
+            return conditions[i].words;
+    return NULL;
+}
 
 bool serror_is_known(const char *condition)
 {
-    for (size_t i = 0; i < ARRAY_LEN(conditions); i++)
-        if (str_eq(conditions[i], condition))
-            return true;
-    return false;
+    return find_words(condition) != NULL;
 }
 
 const char *serror_find_condition(const xmpp_elem *elem, const char *ns)
@@ -92,13 +103,16 @@ void serror_receive(xmpp_stream *stream, const xmpp_elem *elem)
 {
     const char *condition = serror_find_condition(elem, NS_STREAMS);
     const xmpp_elem *text = xmpp_elem_first_child(elem, NS_STREAMS, "text");
+    const xmpp_elem *other = xmpp_elem_first_child(elem, NS_STREAMS, "see-other-host");
+    const char *host = other ? xmpp_elem_get_text(other) : "";
     xmpp_error *error;
 
     /* CORE-19 */
     if (!serror_is_known(condition))
         condition = "undefined-condition";
-    error = error_create(XMPP_ERR_STREAM, stream_phase(stream), "the server ended the stream: %s",
-                         condition);
+    error = error_create(XMPP_ERR_STREAM, stream_phase(stream),
+                         "the server ended the stream: %s (%s%s%.*s)", condition,
+                         find_words(condition), *host ? ": " : "", SHOWN_HOST, host);
     error_set_condition(error, NULL, condition);
     if (text)
         error_set_peer_text(error, xmpp_elem_get_text(text));

@@ -20,7 +20,7 @@ int starttls_receive(xmpp_stream *stream, const xmpp_elem *elem)
     if (xmpp_elem_is(elem, NS_TLS, "failure")) {
         /* TLS-05: never back to plain text, whatever is configured: the server had offered it */
         serror_fail(stream, error_create(XMPP_ERR_TLS, stream_phase(stream),
-                                         "the server cannot start TLS"));
+                                         "the server offers STARTTLS but cannot start TLS now"));
         return XMPP_OK;
     }
     if (!xmpp_elem_is(elem, NS_TLS, "proceed")) {

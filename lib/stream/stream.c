@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+/* What an idle stream keeps: room for a small stanza that goes out, and for a few events. */
+#define KEEP_BYTES  256
+#define KEEP_EVENTS 8
+
 static uint64_t later(uint64_t now, uint64_t span)
 {
     return span > UINT64_MAX - now ? UINT64_MAX : now + span;
@@ -25,6 +29,27 @@ int stream_phase(const xmpp_stream *stream)
     if (stream->secured || (stream->state >= STREAM_SECRET && stream->state <= STREAM_AUTH))
         return XMPP_PHASE_AUTHENTICATING;
     return XMPP_PHASE_SECURING;
+}
+
+const char *engine_get_awaited(const xmpp_stream *stream)
+{
+    static const char *const awaited[STREAM_STATES] = {
+        [STREAM_IDLE] = "the beginning",
+        [STREAM_HEADER] = "the server's stream header",
+        [STREAM_FEATURES] = "the stream features",
+        [STREAM_PROCEED] = "the answer to STARTTLS",
+        [STREAM_HANDSHAKE] = "the TLS handshake",
+        [STREAM_SECRET] = "the password",
+        [STREAM_WORK] = "the proof of the password",
+        [STREAM_AUTH] = "the answer to the authentication",
+        [STREAM_BIND] = "the answer to the resource binding",
+        [STREAM_SESSION] = "the answer to the session request",
+        [STREAM_READY] = "stanzas",
+        [STREAM_CLOSING] = "the server's end of the stream",
+        [STREAM_ENDED] = "nothing",
+    };
+
+    return awaited[stream->state];
 }
 
 void stream_set_clock(xmpp_stream *stream, uint64_t now_us)
@@ -57,7 +82,7 @@ void stream_wait(xmpp_stream *stream, enum stream_state state)
 
 static int grow_queue(struct stream_queue *queue)
 {
-    size_t cap = queue->cap > 0 ? queue->cap * 2 : 8;
+    size_t cap = queue->cap > 0 ? queue->cap * 2 : KEEP_EVENTS;
     struct stream_event *slots = mem_zalloc_array(cap, sizeof *slots);
 
     if (!slots)
@@ -128,6 +153,17 @@ int xmpp_stream_next(xmpp_stream *stream, xmpp_elem **ret_elem, xmpp_error **ret
 bool engine_has_events(const xmpp_stream *stream)
 {
     return stream->queue.count > 0 || stream->terminal != XMPP_EV_NONE;
+}
+
+void engine_shrink(xmpp_stream *stream)
+{
+    struct stream_queue *queue = &stream->queue;
+
+    buf_shrink(&stream->out, KEEP_BYTES);
+    if (queue->count > 0 || queue->cap <= KEEP_EVENTS)
+        return;
+    mem_free(queue->slots);
+    *queue = (struct stream_queue){0};
 }
 
 /* --- output --- */
@@ -362,7 +398,8 @@ static int take_events(xmpp_stream *stream)
     return XMPP_OK;
 }
 
-static void fail_parse(xmpp_stream *stream, int code)
+/* data: the beginning of what came, if there was nothing before it */
+static void fail_parse(xmpp_stream *stream, int code, const char *data, size_t len)
 {
     const char *condition = parse_get_condition(stream->parse);
 
@@ -371,8 +408,11 @@ static void fail_parse(xmpp_stream *stream, int code)
         return;
     }
     serror_send(stream,
-                error_create(code, stream_phase(stream), "the server's XML is not acceptable: %s",
-                             parse_get_reason(stream->parse)),
+                stream->state == STREAM_HEADER
+                    ? open_explain(stream, code, parse_get_reason(stream->parse), data, len)
+                    : error_create(code, stream_phase(stream),
+                                   "the server's XML is not acceptable: %s",
+                                   parse_get_reason(stream->parse)),
                 condition ? condition : "not-well-formed");
 }
 
@@ -381,6 +421,7 @@ static int feed_some(xmpp_stream *stream, const char *data, size_t len, size_t *
 {
     struct parse *parse = stream->parse;
     bool single = stream->state != STREAM_READY;
+    bool first = stream->fresh;
     int parsed;
     int r;
 
@@ -400,7 +441,7 @@ static int feed_some(xmpp_stream *stream, const char *data, size_t len, size_t *
     if (r < 0)
         return r;
     if (parsed < 0 && stream->parse == parse)
-        fail_parse(stream, parsed);
+        fail_parse(stream, parsed, data, first ? len : 0);
     return XMPP_OK;
 }
 
@@ -427,6 +468,7 @@ int xmpp_stream_feed(xmpp_stream *stream, const void *data, size_t len, uint64_t
 
 int xmpp_stream_feed_eof(xmpp_stream *stream, uint64_t now_us)
 {
+    const char *awaited;
     bool inside;
 
     if (!stream)
@@ -437,10 +479,12 @@ int xmpp_stream_feed_eof(xmpp_stream *stream, uint64_t now_us)
     if (stream->state == STREAM_ENDED)
         return XMPP_OK;
     inside = stream->parse && parse_is_inside(stream->parse);
+    awaited = stream->was_ready ? NULL : engine_get_awaited(stream);
     stream->close_sent = true; /* nobody is there to read it */
     serror_fail(stream, error_create(XMPP_ERR_CLOSED, stream_phase(stream),
-                                     "connection ended without </stream:stream>%s",
-                                     inside ? ", in the middle of an element" : ""));
+                                     "connection ended without </stream:stream>%s%s%s",
+                                     inside ? ", in the middle of an element" : "",
+                                     awaited ? " while waiting for " : "", awaited ? awaited : ""));
     return XMPP_OK;
 }
 
@@ -469,21 +513,12 @@ uint64_t xmpp_stream_get_deadline(const xmpp_stream *stream)
 
 static void time_out(xmpp_stream *stream)
 {
-    static const char *const awaited[STREAM_STATES] = {
-        [STREAM_HEADER] = "the server's stream header",
-        [STREAM_FEATURES] = "the stream features",
-        [STREAM_PROCEED] = "the answer to STARTTLS",
-        [STREAM_HANDSHAKE] = "the TLS handshake",
-        [STREAM_AUTH] = "the answer to the authentication",
-        [STREAM_BIND] = "the answer to the resource binding",
-        [STREAM_SESSION] = "the answer to the session request",
-    };
-
     if (stream->state == STREAM_CLOSING)
         stream_end(stream, XMPP_EV_CLOSED, NULL); /* CORE-15: that was long enough */
     else
-        serror_fail(stream, error_create(XMPP_ERR_TIMEOUT, stream_phase(stream),
-                                         "timed out while waiting for %s", awaited[stream->state]));
+        serror_fail(stream,
+                    error_create(XMPP_ERR_TIMEOUT, stream_phase(stream),
+                                 "timed out while waiting for %s", engine_get_awaited(stream)));
 }
 
 int xmpp_stream_tick(xmpp_stream *stream, uint64_t now_us)

@@ -154,6 +154,9 @@ int open_start(xmpp_stream *stream); /* a new parser, our header */
 void open_forget(xmpp_stream *stream); /* what the last header brought */
 int open_receive(xmpp_stream *stream, const xmpp_elem *header);
 bool open_check(xmpp_stream *stream); /* what may wait for the features; false: the stream ended */
+/* Why what came instead of a stream header is none, with its beginning: other protocols are known by it. */
+xmpp_error *open_explain(const xmpp_stream *stream, int code, const char *reason, const char *data,
+                         size_t len);
 
 /* --- features.c --- */
 int features_receive(xmpp_stream *stream, const xmpp_elem *elem);

@@ -1,5 +1,7 @@
 #include "xml/chars.h"
 
+#include "base/utf8.h"
+
 #include <stdbool.h>
 
 /* RFC 3629, section 4 */
@@ -32,6 +34,15 @@ static bool is_ascii_char(uint8_t c)
     return (c >= 0x20 && c < 0x80) || c == '\t' || c == '\n' || c == '\r';
 }
 
+static enum chars_fault take_byte(struct chars *chars, uint8_t c)
+{
+    if (chars->need > 0)
+        return go_on(chars, c);
+    if (is_ascii_char(c) || start(chars, c))
+        return CHARS_OK;
+    return c < 0x80 ? CHARS_NOT_XML : CHARS_NOT_UTF8;
+}
+
 size_t chars_check(struct chars *chars, const char *data, size_t len, size_t *ret_whole,
                    enum chars_fault *ret)
 {
@@ -39,17 +50,17 @@ size_t chars_check(struct chars *chars, const char *data, size_t len, size_t *re
     size_t i = 0;
 
     *ret = CHARS_OK;
-    for (; i < len && *ret == CHARS_OK; i++) {
-        uint8_t c = (uint8_t)data[i];
-
-        if (chars->need > 0)
-            *ret = go_on(chars, c);
-        else if (!is_ascii_char(c) && !start(chars, c))
-            *ret = c < 0x80 ? CHARS_NOT_XML : CHARS_NOT_UTF8;
+    for (;;) {
+        if (chars->need == 0) {
+            i += utf8_skip_plain(data + i, len - i);
+            whole = i;
+        }
+        if (i == len)
+            break;
+        *ret = take_byte(chars, (uint8_t)data[i]);
         if (*ret != CHARS_OK)
             break;
-        if (chars->need == 0)
-            whole = i + 1;
+        i++;
     }
     *ret_whole = whole;
     return i;

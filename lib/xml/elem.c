@@ -105,12 +105,18 @@ xmpp_elem *elem_tree_add(struct elem_tree *tree, xmpp_elem *parent, const char *
 
 int elem_add_attr(xmpp_elem *elem, const char *ns, const char *name, const char *value, size_t len)
 {
-    struct arena *arena = elem->tree->arena;
-    struct elem_attr *attr = arena_alloc(arena, sizeof *attr);
-    const char *copy = len == 0 ? "" : arena_strndup(arena, value, len);
+    struct elem_attr *attr;
+    char *copy;
 
-    if (!attr || !copy)
+    if (len > SIZE_MAX - sizeof *attr - 1)
         return XMPP_ERR_NOMEM;
+    attr = arena_alloc(elem->tree->arena, sizeof *attr + len + 1); /* its value is behind it */
+    if (!attr)
+        return XMPP_ERR_NOMEM;
+    copy = (char *)(attr + 1);
+    if (len > 0)
+        memcpy(copy, value, len);
+    copy[len] = '\0';
     *attr = (struct elem_attr){.ns = ns, .name = name, .value = copy};
     if (elem->last_attr)
         elem->last_attr->next = attr;
@@ -248,7 +254,7 @@ int xmpp_elem_is_sealed(const xmpp_elem *elem)
 /* Known names are equal when their addresses are; that is the common case. */
 static bool same(const char *a, const char *b)
 {
-    return a == b || strcmp(a, b) == 0;
+    return a == b || (*a == *b && strcmp(a, b) == 0);
 }
 
 static bool is_attr(const struct elem_attr *attr, const char *ns, const char *name)

@@ -59,12 +59,16 @@ struct elem_tree {
     bool sealed;
 };
 
-/* The last few addresses that were parsed, so that a repeated sender costs a reference and no
- * allocation. */
-#define ELEM_JIDS 8
+/* The last addresses that were parsed: a repeated one costs a reference, and the memory of an old one serves the next
+ * new one, so that neither costs an allocation. There are few, and more while many stanzas are under way at once. */
+#define ELEM_JIDS_FEW 8
+#define ELEM_JIDS_MAX 32
 struct elem_jids {
-    xmpp_jid *jids[ELEM_JIDS];
+    xmpp_jid *jids[ELEM_JIDS_MAX];
+    uint32_t marks[ELEM_JIDS_MAX]; /* equal strings have equal marks */
+    unsigned count;
     unsigned next;
+    unsigned hit; /* what was found last: nearly always our own address */
 };
 void elem_jids_clear(struct elem_jids *jids);
 

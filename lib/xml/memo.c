@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define FIRST_CAP 64
+#define FIRST_CAP 16
 
 void memo_init(struct memo *memo)
 {
@@ -31,11 +31,10 @@ void memo_next_round(struct memo *memo)
  */
 static struct memo_entry *place_of(struct memo_entry *entries, size_t cap, const void *key)
 {
-    uint64_t hash = (uintptr_t)key;
+    uint64_t hash = (uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15);
 
-    hash = (hash ^ (hash >> 32)) * UINT64_C(0x9E3779B97F4A7C15);
     for (size_t i = (size_t)(hash >> 32) & (cap - 1);; i = (i + 1) & (cap - 1))
-        if (!entries[i].key || entries[i].key == key)
+        if (entries[i].key == key || !entries[i].key)
             return &entries[i];
 }
 

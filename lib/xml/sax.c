@@ -25,9 +25,10 @@ typedef xmlErrorPtr error_arg;
 #define MAX_NAMES 4096
 #define MAX_FED   (1024u * 1024 * 1024)
 
-#define KEEP_ITEMS 64
-#define MAX_LANG   255 /* it is copied into every tree */
-#define SLACK      4096 /* of the guard against tokens that do not end: what is fed at once */
+#define KEEP_ITEMS   64
+#define FIRST_BUFFER 512 /* of libxml2's input */
+#define MAX_LANG     255 /* it is copied into every tree */
+#define SLACK        4096 /* of the guard against tokens that do not end: what is fed at once */
 
 /* --- failing --- */
 
@@ -412,10 +413,53 @@ static void close_ctxt(xmlParserCtxtPtr ctxt)
     xmlFreeParserCtxt(ctxt);
 }
 
+/* The errors that libxml2 has while it makes a context, or in functions that have none, go to a handler of the thread,
+ * which writes to stderr. It is the application's, so it is changed for the time of a call only. */
+struct handler {
+    xmlStructuredErrorFunc fn;
+    void *data;
+};
+
+static void ignore_error(void *user_data, error_arg error)
+{
+    (void)user_data;
+    (void)error;
+}
+
+static struct handler silence(void)
+{
+    struct handler own = {.fn = xmlStructuredError, .data = xmlStructuredErrorContext};
+
+    xmlSetStructuredErrorFunc(NULL, ignore_error);
+    return own;
+}
+
+static void restore(struct handler own)
+{
+    xmlSetStructuredErrorFunc(own.data, own.fn);
+}
+
+/* libxml2 makes an input buffer of twice xmlDefaultBufferSize, 8 KiB, and lets it grow. An idle stream does with less.
+ * The variable is one of the thread. */
+static xmlParserCtxtPtr create_ctxt(xmlSAXHandler *handler, void *data)
+{
+#if LIBXML_VERSION < 21300
+    int size = xmlDefaultBufferSize;
+
+    xmlDefaultBufferSize = FIRST_BUFFER / 2;
+#endif
+    xmlParserCtxtPtr ctxt = xmlCreatePushParserCtxt(handler, data, NULL, 0, NULL);
+#if LIBXML_VERSION < 21300
+    xmlDefaultBufferSize = size;
+#endif
+    return ctxt;
+}
+
 static int open_ctxt(struct sax *sax)
 {
     xmlSAXHandler handler;
     xmlParserCtxtPtr ctxt;
+    struct handler own;
 
     memset(&handler, 0, sizeof handler);
     handler.initialized = XML_SAX2_MAGIC;
@@ -430,7 +474,9 @@ static int open_ctxt(struct sax *sax)
     handler.processingInstruction = on_instruction;
     handler.internalSubset = on_subset;
     handler.serror = on_error; /* without it messages go to stderr */
-    ctxt = xmlCreatePushParserCtxt(&handler, sax, NULL, 0, NULL); /* copies handler */
+    own = silence();
+    ctxt = create_ctxt(&handler, sax); /* copies handler */
+    restore(own);
     if (!ctxt)
         return XMPP_ERR_NOMEM;
     /* XML-13: no network. NOENT: "&amp;" in attributes arrives replaced; no other entity can be
@@ -448,16 +494,20 @@ static int open_ctxt(struct sax *sax)
 
 void sax_feed(struct sax *sax, const void *data, size_t len)
 {
+    struct handler own;
     int code;
 
     if (len == 0 || sax->error < 0)
         return;
     sax->silent += len;
     sax->fed += len;
+    own = silence();
     code = xmlParseChunk(sax->ctxt, data, (int)len, 0); /* a slice or a tag: fits */
+    restore(own);
     if (sax->error < 0)
         return;
-    if (code == XML_ERR_NO_MEMORY)
+    /* up to 2.11 it has no other word for a buffer that cannot grow, and is deaf from then on */
+    if (code == XML_ERR_NO_MEMORY || code == (int)XML_PARSER_EOF)
         sax_fail_nomem(sax);
     else if (code != XML_ERR_OK && !sax->ctxt->wellFormed)
         fail_malformed(sax, NULL);
@@ -478,11 +528,11 @@ void sax_exchange(struct sax *sax)
     xmlParserCtxtPtr old = sax->ctxt;
     uint64_t fed = sax->fed;
 
-    if (open_ctxt(sax) < 0)
-        return;
+    sax->ctxt = NULL; /* what fails must not stop the old one */
     sax->muted = true;
     sax->depth = 0;
-    sax_feed(sax, buf_peek(&sax->header), buf_len(&sax->header));
+    if (open_ctxt(sax) == XMPP_OK)
+        sax_feed(sax, buf_peek(&sax->header), buf_len(&sax->header));
     sax->muted = false;
     if (sax->error < 0 || sax->depth != 1) {
         close_ctxt(sax->ctxt);
@@ -502,7 +552,10 @@ void sax_exchange(struct sax *sax)
 
 static void init_once(void)
 {
+    struct handler own = silence();
+
     xmlInitParser();
+    restore(own);
 }
 
 int sax_init(struct sax *sax, const struct parse_limits *limits, unsigned base)

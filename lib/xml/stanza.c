@@ -16,31 +16,71 @@
 
 void elem_jids_clear(struct elem_jids *jids)
 {
-    for (size_t i = 0; i < ELEM_JIDS; i++)
-        jids->jids[i] = xmpp_jid_unref(jids->jids[i]);
+    for (unsigned i = 0; i < jids->count; i++)
+        xmpp_jid_unref(jids->jids[i]);
+    *jids = (struct elem_jids){.count = 0};
 }
 
-/* Servers send addresses in canonical form, so the string of a parsed one is what will come again.
- */
-static xmpp_jid *recall(const struct elem_jids *jids, const char *str)
+/* Few of the addresses that come together agree in their length and their last characters. */
+static uint32_t mark(const char *str, size_t len)
 {
-    for (size_t i = 0; i < ELEM_JIDS; i++)
-        if (jids->jids[i] && strcmp(xmpp_jid_get_str(jids->jids[i]), str) == 0)
-            return xmpp_jid_ref(jids->jids[i]);
-    return NULL;
+    uint32_t tail = 0;
+
+    if (len >= sizeof tail)
+        memcpy(&tail, str + len - sizeof tail, sizeof tail);
+    return tail ^ (uint32_t)len << 24;
 }
 
-static void remember(struct elem_jids *jids, xmpp_jid *jid)
+/* Where the next new address goes. */
+static unsigned take_slot(struct elem_jids *jids)
 {
-    xmpp_jid_unref(jids->jids[jids->next]);
-    jids->jids[jids->next] = xmpp_jid_ref(jid);
-    jids->next = (jids->next + 1) % ELEM_JIDS;
+    unsigned slot;
+
+    if (jids->count < ELEM_JIDS_FEW ||
+        (jids->count < ELEM_JIDS_MAX && jid_is_shared(jids->jids[jids->next])))
+        return jids->count++;
+    slot = jids->next;
+    jids->next = (slot + 1) % jids->count;
+    return slot;
+}
+
+/* Servers send addresses in canonical form, so the string of a parsed one is what will come again. */
+static xmpp_jid *recall(struct elem_jids *jids, const char *str, uint32_t wanted)
+{
+    unsigned i = jids->hit;
+
+    if (jids->marks[i] != wanted)
+        for (i = 0; i < jids->count && jids->marks[i] != wanted;)
+            i++;
+    if (i >= jids->count || !str_eq(xmpp_jid_get_str(jids->jids[i]), str))
+        return NULL;
+    jids->hit = i;
+    return jids->jids[i];
+}
+
+/* *ret: a new reference; as it was when the address is invalid */
+static int recall_or_parse(struct elem_jids *jids, const char *str, size_t len, xmpp_jid **ret)
+{
+    uint32_t wanted = mark(str, len);
+    xmpp_jid *known = recall(jids, str, wanted);
+
+    if (!known) {
+        unsigned slot = take_slot(jids);
+        int r = jid_replace_lenient(&jids->jids[slot], str, len);
+
+        if (r < 0)
+            return r; /* the slot is empty now */
+        jids->marks[slot] = wanted;
+        known = jids->jids[slot];
+    }
+    *ret = xmpp_jid_ref(known);
+    return XMPP_OK;
 }
 
 static int read_jid(const xmpp_elem *root, const char *name, struct elem_jids *jids, xmpp_jid **jid)
 {
     const char *value = xmpp_elem_get_attr(root, name);
-    xmpp_jid *fresh;
+    size_t len;
     int r;
 
     if (*jid && value && strcmp(xmpp_jid_get_str(*jid), value) == 0)
@@ -48,20 +88,9 @@ static int read_jid(const xmpp_elem *root, const char *name, struct elem_jids *j
     *jid = xmpp_jid_unref(*jid);
     if (!value)
         return XMPP_OK;
-    if (jids)
-        *jid = recall(jids, value);
-    if (*jid)
-        return XMPP_OK;
-
-    r = jid_parse_lenient(&fresh, value, strlen(value));
-    if (r == XMPP_ERR_NOMEM)
-        return r;
-    if (r < 0)
-        return XMPP_OK; /* an invalid address reads as none */
-    *jid = fresh;
-    if (jids)
-        remember(jids, fresh);
-    return XMPP_OK;
+    len = strlen(value);
+    r = jids ? recall_or_parse(jids, value, len, jid) : jid_parse_lenient(jid, value, len);
+    return r == XMPP_ERR_NOMEM ? r : XMPP_OK; /* an invalid address reads as none */
 }
 
 int elem_tree_read_jids(struct elem_tree *tree, struct elem_jids *jids)

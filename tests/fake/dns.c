@@ -144,5 +144,5 @@ void net_srv_cancel(struct net_srv_query *query)
 int xmpp_loop_set_dns_servers(xmpp_loop *loop, const char *servers)
 {
     (void)servers;
-    return loop_check(loop);
+    return net_check(loop);
 }

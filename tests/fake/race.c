@@ -162,6 +162,19 @@ int net_race_start(xmpp_loop *loop, struct net_race **ret, const struct net_targ
     return XMPP_OK;
 }
 
+void net_race_report_open(struct net_race *race)
+{
+    char address[32];
+    xmpp_error *error;
+
+    if (race->timeout.node.index == HEAP_OUT)
+        return;
+    format_address(&race->targets[race->next], address);
+    error = error_create(XMPP_ERR_TIMEOUT, XMPP_PHASE_CONNECTING, "scripted: no answer yet");
+    race->ops->attempt_failed(race->user_data, race->next, address, error);
+    xmpp_error_unref(error);
+}
+
 int net_race_resume(struct net_race *race)
 {
     fake_require(race->paused, "resuming a race that is not paused");

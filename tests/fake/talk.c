@@ -61,12 +61,24 @@ int talk_create(struct talk *talk)
     return r < 0 ? r : configure(talk);
 }
 
-void talk_destroy(struct talk *talk)
+int talk_join(struct talk *talk, xmpp_loop *loop)
+{
+    memset(talk, 0, sizeof *talk);
+    talk->loop = xmpp_loop_ref(loop);
+    return configure(talk);
+}
+
+void talk_leave(struct talk *talk)
 {
     talk->client = xmpp_client_unref(talk->client);
     talk->loop = xmpp_loop_unref(talk->loop);
     talk->jid = xmpp_jid_unref(talk->jid);
     talk->error = xmpp_error_unref(talk->error);
+}
+
+void talk_destroy(struct talk *talk)
+{
+    talk_leave(talk);
     fake_reset();
 }
 

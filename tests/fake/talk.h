@@ -20,6 +20,8 @@ struct talk {
 
 /* Results are XMPP_OK, or what went wrong: XMPP_ERR_NOMEM when memory was missing. */
 int talk_create(struct talk *talk); /* fake_reset(), loop, configured client */
+int talk_join(struct talk *talk, xmpp_loop *loop); /* another client on this loop */
+void talk_leave(struct talk *talk); /* of one that joined */
 void talk_destroy(struct talk *talk); /* whatever there is */
 int talk_connect(struct talk *talk); /* up to the stream header */
 int talk_login(struct talk *talk); /* from idle to READY */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define MAX_SOCKETS 64
+#define MAX_SOCKETS 128
 
 /* What the client holds. It is never in the epoll set: fake_tcp_ready() does what epoll_wait() would. */
 struct net_tcp {

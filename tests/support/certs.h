@@ -21,6 +21,8 @@
  * not-ca        issued by "good"                    weak          DNS a.example, signed with SHA-1
  * many          1000 DNS names, the last a.example  revoked       DNS a.example, staples "revoked"
  * deceptive     XmppAddr with controls in it        staple        DNS a.example, staples "good"
+ * chain-expired DNS a.example, intermediate expired chain-future  the same, intermediate not yet valid
+ * odd-issuer    DNS a.example, by "bücher" of nobody
  *
  * Functions abort the test when something fails. Nothing goes through the library's allocator. */
 

@@ -1,6 +1,7 @@
 #include "user.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 /* Logins over each transport, with each mechanism and each channel binding. */
 
@@ -274,6 +275,191 @@ static void test_host_unknown(void **state)
     user_close(&alice);
 }
 
+/* --- EXTERNAL --- */
+
+static void connect_with_cert(int transport, const char *user)
+{
+    assert_int_equal(xmpp_test_server_set_mechanisms(server, "EXTERNAL"), XMPP_OK);
+    user_open(&alice);
+    assert_int_equal(xmpp_test_server_configure_client(server, alice.client, transport, user),
+                     XMPP_OK);
+    assert_int_equal(xmpp_client_set_password(alice.client, NULL), XMPP_OK);
+}
+
+static void test_external(void **state)
+{
+    static const int versions[] = {0x0303, 0x0304};
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(xmpp_test_server_set_tls_version(server, versions[i / 2]), XMPP_OK);
+        connect_with_cert(i % 2 ? XMPP_TEST_STARTTLS : XMPP_TEST_DIRECT_TLS, i ? "alice" : "bob");
+        assert_int_equal(xmpp_client_connect(alice.client), XMPP_OK);
+        user_wait_ready(&alice);
+        check_info(XMPP_INFO_SASL_MECHANISM, "EXTERNAL");
+        assert_string_equal(xmpp_jid_get_local(xmpp_client_get_jid(alice.client)),
+                            i ? "alice" : "bob");
+        logout();
+        user_close(&alice);
+    }
+}
+
+/* XEP-0178, 2: to a client with no certificate, or with one of another authority, it is not offered */
+static void test_external_without_a_certificate(void **state)
+{
+    xmpp_test_server *other;
+    const char *cert;
+    const char *key;
+
+    (void)state;
+    assert_int_equal(xmpp_test_server_create(&other, loop), XMPP_OK);
+    assert_int_equal(xmpp_test_server_add_account(other, "alice", "x"), XMPP_OK);
+    assert_int_equal(xmpp_test_server_get_cert_files(other, "alice", &cert, &key), XMPP_OK);
+    for (int i = 0; i < 2; i++) {
+        connect_with_cert(XMPP_TEST_STARTTLS, "alice");
+        assert_int_equal(xmpp_test_server_set_mechanisms(server, "EXTERNAL PLAIN"), XMPP_OK);
+        assert_int_equal(xmpp_client_set_cert_files(alice.client, i ? cert : NULL, i ? key : NULL),
+                         XMPP_OK);
+        assert_int_equal(xmpp_client_set_password(alice.client, "wonder"), XMPP_OK);
+        assert_int_equal(xmpp_client_connect(alice.client), XMPP_OK);
+        user_wait_ready(&alice);
+        check_info(XMPP_INFO_SASL_MECHANISM, "PLAIN");
+        user_close(&alice);
+    }
+    xmpp_test_server_unref(other);
+}
+
+static void test_external_for_another_account(void **state)
+{
+    xmpp_jid *jid;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        connect_with_cert(XMPP_TEST_DIRECT_TLS, "alice");
+        assert_int_equal(xmpp_jid_parse(&jid, i ? "alice@test.example" : "bob@test.example"),
+                         XMPP_OK);
+        assert_int_equal(xmpp_client_set_authzid(alice.client, jid), XMPP_OK);
+        xmpp_jid_unref(jid);
+        assert_int_equal(xmpp_client_connect(alice.client), XMPP_OK);
+        if (i) {
+            user_wait_ready(&alice);
+        } else {
+            user_wait_idle(&alice);
+            user_check_error(&alice, XMPP_ERR_AUTH, XMPP_PHASE_AUTHENTICATING, "invalid-authzid");
+        }
+        user_close(&alice);
+    }
+}
+
+static void test_cert_files(void **state)
+{
+    const char *certs[2];
+    const char *keys[2];
+    char line[64];
+    FILE *file;
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(xmpp_test_server_get_cert_files(server, "alice", &certs[i], &keys[i]),
+                         XMPP_OK);
+    assert_string_equal(certs[0], certs[1]);
+    assert_string_equal(keys[0], keys[1]);
+    assert_string_not_equal(certs[0], keys[0]);
+    file = fopen(keys[0], "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    fclose(file);
+    assert_non_null(strstr(line, "PRIVATE KEY"));
+    assert_int_equal(xmpp_test_server_set_domain(server, "other.example"), XMPP_OK);
+    connect_with_cert(XMPP_TEST_STARTTLS, "alice"); /* with new ones */
+    assert_int_equal(xmpp_client_connect(alice.client), XMPP_OK);
+    user_wait_ready(&alice);
+    user_close(&alice);
+    assert_int_equal(xmpp_test_server_get_cert_files(server, "carol", certs, keys),
+                     XMPP_ERR_NOTFOUND);
+    assert_int_equal(xmpp_test_server_get_cert_files(NULL, "alice", certs, keys), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_get_cert_files(server, NULL, certs, keys), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_get_cert_files(server, "alice", NULL, keys), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_get_cert_files(server, "alice", certs, NULL), XMPP_ERR_INVAL);
+}
+
+/* --- IPv6 --- */
+
+static void test_ipv6(void **state)
+{
+    uint16_t v4;
+    uint16_t v6;
+
+    (void)state;
+    assert_int_equal(xmpp_test_server_set_ipv6(NULL, 1), XMPP_ERR_INVAL);
+    assert_int_equal(xmpp_test_server_listen(server, XMPP_TEST_PLAIN, &v4), XMPP_OK);
+    assert_int_equal(xmpp_test_server_set_ipv6(server, 1), XMPP_OK);
+    if (xmpp_test_server_listen(server, XMPP_TEST_PLAIN, &v6) == XMPP_ERR_SYSTEM &&
+        (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT))
+        skip(); /* a machine without IPv6 */
+    for (int i = 0; i < 4; i++) {
+        int transport = i < 3 ? i : XMPP_TEST_PLAIN;
+
+        assert_int_equal(xmpp_test_server_set_ipv6(server, i < 3), XMPP_OK);
+        user_open(&alice);
+        user_login(&alice, transport, "alice");
+        assert_non_null(strstr(xmpp_client_get_info(alice.client, XMPP_INFO_ADDRESS),
+                               i < 3 ? "::1" : "127.0.0.1"));
+        logout();
+        user_close(&alice);
+    }
+    assert_int_equal(xmpp_test_server_listen(server, XMPP_TEST_PLAIN, &v6), XMPP_OK);
+    assert_int_equal(v4, v6); /* that of IPv4 stays */
+}
+
+/* --- references --- */
+
+static pthread_t main_thread;
+static unsigned destroyed;
+
+static void on_destroy(void *user_data)
+{
+    assert_ptr_equal(user_data, &destroyed);
+    assert_true(pthread_equal(main_thread, pthread_self()));
+    destroyed++;
+}
+
+static void *drop_both(void *user_data)
+{
+    xmpp_test_server *dropped = user_data;
+
+    (void)xmpp_test_server_ref(dropped);
+    (void)xmpp_test_server_unref(dropped);
+    (void)xmpp_test_server_unref(dropped);
+    return NULL;
+}
+
+/* Once the loop goes on, once it is dropped too. */
+static void test_unref_in_another_thread(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    main_thread = pthread_self();
+    destroyed = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(xmpp_test_server_set_event_fn(server, NULL, &destroyed, on_destroy),
+                         XMPP_OK);
+        user_open(&alice);
+        user_login(&alice, XMPP_TEST_DIRECT_TLS, "alice");
+        assert_int_equal(pthread_create(&thread, NULL, drop_both, server), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        server = NULL;
+        assert_int_equal(destroyed, i);
+        if (i == 0)
+            user_wait_idle(&alice); /* its connection has ended */
+        user_close(&alice);
+        loop = xmpp_loop_unref(loop);
+        assert_int_equal(destroyed, i + 1);
+        user_setup(NULL);
+    }
+}
+
 static void test_trust_file(void **state)
 {
     char line[64];
@@ -347,6 +533,12 @@ int main(void)
         TEST(test_resource),
         TEST(test_domain),
         TEST(test_host_unknown),
+        TEST(test_external),
+        TEST(test_external_without_a_certificate),
+        TEST(test_external_for_another_account),
+        TEST(test_cert_files),
+        TEST(test_ipv6),
+        TEST(test_unref_in_another_thread),
         TEST(test_trust_file),
         TEST(test_wrong_arguments),
     };

@@ -5,14 +5,15 @@
 static struct user alice;
 static struct user bob;
 
-static unsigned events[8];
+static unsigned events[9];
 
 static void on_event(xmpp_test_server *from, xmpp_test_conn *conn, int event, void *user_data)
 {
     assert_ptr_equal(from, server);
     assert_ptr_equal(user_data, &alice);
-    assert_in_range(event, 1, 5);
-    assert_int_equal(conn != NULL, event <= XMPP_TEST_EVENT_CLOSED);
+    assert_in_range(event, 1, 8);
+    assert_int_equal(conn == NULL,
+                     event == XMPP_TEST_EVENT_FINISHED || event == XMPP_TEST_EVENT_FAILED);
     events[event]++;
 }
 

@@ -1,6 +1,7 @@
 #include "support/torture.h"
 #include "user.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* A login, a script and a stanza with each allocation of libxmpp's allocator failing: that of the client, and that of
@@ -27,8 +28,15 @@ static void on_state(xmpp_client *client, int old_state, int new_state, const xm
         xmpp_elem_unref(presence);
 }
 
+struct login {
+    int transport;
+    const char *mechanism;
+    const char *user; /* NULL: anonymous */
+};
+
 static int scenario(void *user_data)
 {
+    const struct login *login = user_data;
     static const char script[] = "I: <presence id='no'/>\n"
                                  "S: <iq type='get' id='1'><q xmlns='urn:q'/></iq>\n"
                                  "C: <presence/>\nC: <iq type='error' id='1'/>\nWAIT 100\nCLOSE";
@@ -46,9 +54,9 @@ static int scenario(void *user_data)
     if (r >= 0)
         r = xmpp_test_server_add_account(own_server, "alice", "wonder");
     if (r >= 0)
-        r = xmpp_test_server_set_mechanisms(own_server, "ANONYMOUS");
+        r = xmpp_test_server_set_mechanisms(own_server, login->mechanism);
     if (r >= 0)
-        r = xmpp_test_server_configure_client(own_server, client, *(int *)user_data, NULL);
+        r = xmpp_test_server_configure_client(own_server, client, login->transport, login->user);
     if (r >= 0)
         r = xmpp_client_on_state(client, NULL, on_state, NULL, NULL);
     if (r >= 0)
@@ -70,18 +78,54 @@ static int scenario(void *user_data)
 
 static void test_torture(void **state)
 {
-    int transport = XMPP_TEST_PLAIN;
+    struct login login = {XMPP_TEST_PLAIN, "ANONYMOUS", NULL};
 
     (void)state;
-    assert_int_equal(torture_run(scenario, &transport), XMPP_OK);
+    assert_int_equal(torture_run(scenario, &login), XMPP_OK);
 }
 
 static void test_torture_tls(void **state)
 {
-    int transport = XMPP_TEST_STARTTLS;
+    struct login login = {XMPP_TEST_STARTTLS, "ANONYMOUS", NULL};
 
     (void)state;
-    assert_int_equal(torture_run(scenario, &transport), XMPP_OK);
+    assert_int_equal(torture_run(scenario, &login), XMPP_OK);
+}
+
+static void test_torture_external(void **state)
+{
+    struct login login = {XMPP_TEST_DIRECT_TLS, "EXTERNAL", "alice"};
+
+    (void)state;
+    assert_int_equal(torture_run(scenario, &login), XMPP_OK);
+}
+
+/* What could not be accepted still belongs to the test. */
+static int accept_pair(void *user_data)
+{
+    xmpp_loop *own_loop = NULL;
+    xmpp_test_server *own_server = NULL;
+    int fds[2];
+    int r;
+
+    (void)user_data;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    r = xmpp_loop_create(&own_loop);
+    if (r >= 0)
+        r = xmpp_test_server_create(&own_server, own_loop);
+    if (r >= 0)
+        r = xmpp_test_server_accept(own_server, XMPP_TEST_DIRECT_TLS, fds[0]);
+    xmpp_test_server_unref(own_server);
+    xmpp_loop_unref(own_loop);
+    assert_int_equal(close(fds[0]), r < 0 ? 0 : -1);
+    assert_int_equal(close(fds[1]), 0);
+    return r;
+}
+
+static void test_torture_accept(void **state)
+{
+    (void)state;
+    assert_int_equal(torture_run(accept_pair, NULL), XMPP_OK);
 }
 
 int main(void)
@@ -89,6 +133,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_torture),
         cmocka_unit_test(test_torture_tls),
+        cmocka_unit_test(test_torture_external),
+        cmocka_unit_test(test_torture_accept),
     };
 
     alarm(280);

@@ -120,8 +120,22 @@ static void test_error_create_long_text(void **state)
     memset(text, 'x', 5000);
     text[5000] = '\0';
     error = error_create(XMPP_ERR_TLS, XMPP_PHASE_SECURING, "<%s>", text);
-    assert_int_equal(strlen(xmpp_error_get_text(error)), 5002);
-    assert_int_equal(xmpp_error_get_text(error)[5001], '>');
+    assert_int_equal(strlen(xmpp_error_get_text(error)), LIMIT_ERROR_TEXT);
+    xmpp_error_unref(error);
+}
+
+/* SEC-31: what of the peer is in a text cannot look like lines of the program, nor steer a terminal */
+static void test_error_create_tames_text(void **state)
+{
+    xmpp_error *error = error_create(XMPP_ERR_STREAM, XMPP_PHASE_READY, "it said \"%s\" (%.2s)",
+                                     "no\n\x1B[2Jlogged in\xE2\x80\xAE", "a\xC3\xA4");
+    const char *target;
+
+    (void)state;
+    assert_string_equal(xmpp_error_get_text(error), "it said \"no  [2Jlogged in?\" (a?)");
+    error_add_attempt(error, "x\n[127.0.0.1]:5222", error_nomem());
+    assert_non_null(xmpp_error_get_attempt(error, 0, &target));
+    assert_string_equal(target, "x [127.0.0.1]:5222");
     xmpp_error_unref(error);
 }
 
@@ -250,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_error_null),
         cmocka_unit_test(test_error_create_details),
         cmocka_unit_test(test_error_create_long_text),
+        cmocka_unit_test(test_error_create_tames_text),
         cmocka_unit_test(test_error_set_elem),
         cmocka_unit_test(test_error_attempts),
         cmocka_unit_test(test_error_nomem_is_immutable),

@@ -219,6 +219,28 @@ static void test_map_out_of_memory(void **state)
     assert_int_equal(torture_run(scenario, NULL), XMPP_OK);
 }
 
+/* The smallest table has no order; from the ninth key on there is one. */
+static void test_map_grows_beyond_the_smallest(void **state)
+{
+    (void)state;
+    for (int removed = 0; removed < 8; removed++) {
+        struct map *map = create();
+
+        for (int i = 0; i < 8; i++)
+            assert_int_equal(set(map, i, &values[i]), XMPP_OK);
+        assert_ptr_equal(unset(map, removed), &values[removed]);
+        assert_null(get(map, removed));
+        assert_int_equal(set(map, 8, &values[8]), XMPP_OK);
+        assert_int_equal(set(map, removed, &values[removed]), XMPP_OK);
+        assert_int_equal(set(map, 9, &values[9]), XMPP_OK);
+        assert_int_equal(map_count(map), 10);
+        for (int i = 0; i < 10; i++)
+            assert_ptr_equal(get(map, i), &values[i]);
+        assert_null(get(map, 10));
+        map_free(map);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_map_churn_does_not_grow),
         cmocka_unit_test(test_map_hash_is_keyed_and_spread),
         cmocka_unit_test(test_map_out_of_memory),
+        cmocka_unit_test(test_map_grows_beyond_the_smallest),
     };
 
     torture_install();

@@ -9,7 +9,11 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void test_rand_bytes(void **state)
 {
@@ -87,12 +91,100 @@ static void test_rand_id(void **state)
         assert_in_range(seen[(unsigned char)alphabet[i]], 1630, 2250);
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* STZ-05: none comes twice, however often the pool is filled anew. */
+static void test_rand_id_never_twice(void **state)
+{
+    enum { IDS = 20000 };
+    static char ids[IDS][21];
+
+    (void)state;
+    for (size_t i = 0; i < IDS; i++)
+        assert_int_equal(rand_id(ids[i], 20), XMPP_OK);
+    qsort(ids, IDS, sizeof ids[0], by_text);
+    for (size_t i = 1; i < IDS; i++)
+        assert_string_not_equal(ids[i - 1], ids[i]);
+}
+
+/* A child that goes on with what is left in the pool would make the ids of its parent. */
+static void test_rand_id_after_fork(void **state)
+{
+    char mine[10][21];
+    char theirs[10][21];
+    int pipes[2];
+    int status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(rand_id(mine[0], 20), XMPP_OK);
+    assert_int_equal(pipe(pipes), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        for (size_t i = 0; i < 10; i++) {
+            if (rand_id(theirs[i], 20) < 0)
+                _exit(1);
+        }
+        _exit(write(pipes[1], theirs, sizeof theirs) != sizeof theirs);
+    }
+    assert_int_equal(read(pipes[0], theirs, sizeof theirs), sizeof theirs);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(rand_id(mine[i], 20), XMPP_OK);
+    for (size_t i = 0; i < 10; i++) {
+        assert_int_equal(strlen(theirs[i]), 20);
+        for (size_t n = 0; n < 10; n++)
+            assert_string_not_equal(mine[i], theirs[n]);
+    }
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+enum { THREADS = 4, IDS_EACH = 5000 };
+
+static void *make_ids(void *arg)
+{
+    char(*ids)[21] = arg;
+
+    for (size_t i = 0; i < IDS_EACH; i++) {
+        if (rand_id(ids[i], 20) < 0)
+            return NULL;
+    }
+    return arg;
+}
+
+static void test_rand_id_from_threads(void **state)
+{
+    static char ids[THREADS * IDS_EACH][21];
+    pthread_t threads[THREADS];
+    void *result;
+
+    (void)state;
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, make_ids, ids[i * IDS_EACH]), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_non_null(result);
+    }
+    qsort(ids, THREADS * IDS_EACH, sizeof ids[0], by_text);
+    for (size_t i = 1; i < THREADS * IDS_EACH; i++)
+        assert_string_not_equal(ids[i - 1], ids[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rand_bytes),
         cmocka_unit_test(test_rand_below_is_even),
         cmocka_unit_test(test_rand_id),
+        cmocka_unit_test(test_rand_id_never_twice),
+        cmocka_unit_test(test_rand_id_after_fork),
+        cmocka_unit_test(test_rand_id_from_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

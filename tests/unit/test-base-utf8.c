@@ -113,6 +113,97 @@ static void test_utf8_is_xml_controls(void **state)
     assert_true(xml(""));
 }
 
+static const struct {
+    const char *bytes;
+    size_t len;
+    bool is_xml;
+    bool is_plain;
+} samples[] = {
+    {"\0", 1, false, false},
+    {"\x01", 1, false, false},
+    {"\x1F", 1, false, false},
+    {"\t", 1, true, false},
+    {"\n", 1, true, false},
+    {"\r", 1, true, false},
+    {" ", 1, true, true},
+    {"\x7F", 1, true, true},
+    {"\x80", 1, false, false},
+    {"\xFF", 1, false, false},
+    {"\xC3\xA9", 2, true, false},
+    {"\xED\xA0\x80", 3, false, false},
+    {"\xEF\xBF\xBD", 3, true, false},
+    {"\xEF\xBF\xBE", 3, false, false},
+    {"\xEF\xBF\xBF", 3, false, false},
+};
+
+/* Runs of ASCII are taken in words: the odd one is seen wherever it lies, also when others follow it. */
+static void test_utf8_odd_bytes_at_each_offset(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        for (size_t at = 0; at < 150; at++) {
+            char str[154];
+            size_t len = at + samples[i].len;
+            size_t run;
+
+            memset(str, 'a', sizeof str);
+            memcpy(str + at, samples[i].bytes, samples[i].len);
+            assert_int_equal(utf8_is_xml(str, len), samples[i].is_xml);
+            assert_int_equal(utf8_is_xml(str, sizeof str), samples[i].is_xml);
+            run = utf8_skip_plain(str, sizeof str);
+            if (samples[i].is_plain)
+                assert_true(run > sizeof str - 8);
+            else
+                assert_in_range(run, at < 7 ? 0 : at - 7, at);
+        }
+    }
+}
+
+static void check_tame(const char *text, const char *expected)
+{
+    char copy[64];
+    size_t len = strlen(text);
+
+    memcpy(copy, text, len + 1);
+    len = utf8_tame(copy, len);
+    assert_int_equal(len, strlen(expected));
+    assert_memory_equal(copy, expected, len);
+}
+
+static void test_utf8_tame_keeps_one_harmless_line(void **state)
+{
+    (void)state;
+    check_tame("", "");
+    check_tame("Gr\xC3\xBC\xC3\x9F"
+               "e \xF0\x9F\x98\x80!",
+               "Gr\xC3\xBC\xC3\x9F"
+               "e \xF0\x9F\x98\x80!");
+    check_tame("a\r\nb\tc\x1B[31md\x7F", "a  b c [31md ");
+    check_tame("\xC2\x9B"
+               "31m\xC2\x85.",
+               "?31m?.");
+    check_tame("\xE2\x80\xAE"
+               "gpj\xE2\x81\xA6\xE2\x80\xA8",
+               "?gpj??");
+    check_tame("\xC3", "?");
+    check_tame("a\xFF\xE2\x82z\xE2\x82\xAC", "a???z\xE2\x82\xAC");
+}
+
+static void test_utf8_is_deceptive_ranges(void **state)
+{
+    static const uint32_t ranges[][2] = {
+        {0, 0x1F}, {0x7F, 0x9F}, {0x200B, 0x200F}, {0x2028, 0x202E}, {0x2066, 0x2069}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        assert_true(utf8_is_deceptive(ranges[i][0]));
+        assert_true(utf8_is_deceptive(ranges[i][1]));
+        assert_false(utf8_is_deceptive(ranges[i][1] + 1));
+        if (ranges[i][0] > 0)
+            assert_false(utf8_is_deceptive(ranges[i][0] - 1));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +211,9 @@ int main(void)
         cmocka_unit_test(test_utf8_malformed),
         cmocka_unit_test(test_utf8_ascii_runs),
         cmocka_unit_test(test_utf8_is_xml_controls),
+        cmocka_unit_test(test_utf8_tame_keeps_one_harmless_line),
+        cmocka_unit_test(test_utf8_is_deceptive_ranges),
+        cmocka_unit_test(test_utf8_odd_bytes_at_each_offset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

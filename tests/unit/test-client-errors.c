@@ -183,6 +183,70 @@ static void test_next_endpoint_after_failure(void **state)
     fake_eof(talk.socket);
     fake_run(talk.loop);
     assert_int_equal(xmpp_error_get_phase(talk.error), XMPP_PHASE_READY);
+    assert_int_equal(xmpp_error_count_attempts(talk.error), 2);
+    assert_non_null(xmpp_error_get_attempt(talk.error, 0, &target));
+    assert_string_equal(target, "one.a.example [127.0.0.1]:5222");
+    /* the last one is where it ended, with the same failure */
+    assert_int_equal(xmpp_error_get_code(xmpp_error_get_attempt(talk.error, 1, &target)),
+                     xmpp_error_get_code(talk.error));
+    assert_string_equal(target, "two.a.example [127.0.0.1]:5222");
+    talk_destroy(&talk);
+}
+
+/* The endpoint in use is told with whatever ended the connection. */
+static void test_error_tells_the_endpoint(void **state)
+{
+    const xmpp_error *attempt;
+    const char *target;
+
+    (void)state;
+    advance(3);
+    talk_say(&talk,
+             "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><account-disabled/></failure>");
+    assert_int_equal(talk.ends, 1);
+    assert_int_equal(xmpp_error_get_code(talk.error), XMPP_ERR_AUTH);
+    assert_non_null(strstr(xmpp_error_get_text(talk.error), "the account is disabled"));
+    assert_int_equal(xmpp_error_count_attempts(talk.error), 1);
+    attempt = xmpp_error_get_attempt(talk.error, 0, &target);
+    assert_int_equal(xmpp_error_get_code(attempt), XMPP_ERR_AUTH);
+    assert_string_equal(xmpp_error_get_condition(attempt), "account-disabled");
+    assert_string_equal(xmpp_error_get_text(attempt), xmpp_error_get_text(talk.error));
+    assert_non_null(strstr(target, "[127.0.0.1]:"));
+    talk_destroy(&talk);
+}
+
+/* CORE-29: what was awaited is told */
+static void test_timeout_tells_what_was_awaited(void **state)
+{
+    static const struct {
+        size_t count;
+        const char *words;
+    } cases[] = {
+        {2, "stream header"},
+        {3, "authentication"},
+        {5, "resource binding"},
+    };
+    const char *target;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        advance(cases[i].count);
+        fake_pass(talk.loop, 60000000);
+        assert_int_equal(talk.ends, 1);
+        assert_int_equal(xmpp_error_get_code(talk.error), XMPP_ERR_TIMEOUT);
+        assert_non_null(strstr(xmpp_error_get_text(talk.error), cases[i].words));
+        assert_int_equal(xmpp_error_count_attempts(talk.error), 1);
+        talk_destroy(&talk);
+    }
+    assert_int_equal(talk_create(&talk), XMPP_OK);
+    assert_int_equal(xmpp_client_set_endpoint(talk.client, "one.a.example", 5222, 0), XMPP_OK);
+    assert_int_equal(xmpp_client_set_timeout(talk.client, 400000, 0), XMPP_OK);
+    fake_host("one.a.example", 5222, FAKE_HANG);
+    assert_int_equal(xmpp_client_connect(talk.client), XMPP_OK);
+    fake_pass(talk.loop, 1000000);
+    assert_int_equal(talk.ends, 1);
+    assert_int_equal(xmpp_error_get_phase(talk.error), XMPP_PHASE_CONNECTING);
+    assert_non_null(strstr(xmpp_error_get_text(talk.error), "after 0.4 s while connecting"));
     assert_int_equal(xmpp_error_count_attempts(talk.error), 1);
     assert_non_null(xmpp_error_get_attempt(talk.error, 0, &target));
     assert_string_equal(target, "one.a.example [127.0.0.1]:5222");
@@ -198,6 +262,8 @@ int main(void)
         cmocka_unit_test(test_error_of_each_phase),
         cmocka_unit_test(test_plain_text_only_to_this_machine),
         cmocka_unit_test(test_next_endpoint_after_failure),
+        cmocka_unit_test(test_error_tells_the_endpoint),
+        cmocka_unit_test(test_timeout_tells_what_was_awaited),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

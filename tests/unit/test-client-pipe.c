@@ -101,7 +101,7 @@ static bool to_client(struct wire *wire)
 
 static bool take_event(struct wire *wire)
 {
-    static const char letters[] = "-VSNABRsCF";
+    static const char letters[] = "-VSNABRsCFT";
     xmpp_elem *elem;
     xmpp_error *error;
     enum pipe_event event = pipe_next(wire->pipe, wire->now, &elem, &error);
@@ -270,6 +270,58 @@ static void test_plain_text_behind_proceed_at_slice_border(void **state)
     }
     assert_failed(&wire, "F", XMPP_ERR_TLS, 0);
     assert_null(pipe_get_tls(wire.pipe));
+    wire_free(&wire);
+}
+
+/* A server that does not wait for what it answers: all that was said in plain text goes before the ClientHello. */
+static void test_proceed_before_starttls_was_sent(void **state)
+{
+    static const char said[] =
+        "<stream:stream xmlns='jabber:client' id='1' version='1.0' from='a.example' "
+        "xmlns:stream='http://etherx.jabber.org/streams'><stream:features>"
+        "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>"
+        "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+    static const char request[] = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+    struct wire wire;
+    const void *data;
+
+    (void)state;
+    assert_int_equal(wire_open(&wire, &(struct miniserver_options){0}, true), XMPP_OK);
+    assert_int_equal(pipe_feed(wire.pipe, said, strlen(said), wire.now), XMPP_OK);
+    assert_false(take_event(&wire));
+    assert_non_null(pipe_get_tls(wire.pipe));
+    size_t len = pipe_peek(wire.pipe, &data);
+    const char *at = memmem(data, len, request, strlen(request));
+    assert_non_null(at);
+    assert_int_equal(at[strlen(request)], 22); /* a handshake record, RFC 8446 5.1 */
+    pipe_consume(wire.pipe, len);
+    wire_free(&wire);
+}
+
+/* Who begins without creds is asked for them when TLS begins, and not before. */
+static void test_need_creds(void **state)
+{
+    const struct tls_options tls = {.domain = "a.example"};
+    struct wire wire;
+    struct pipe *with;
+    xmpp_stream *stream;
+    xmpp_jid *jid;
+
+    (void)state;
+    assert_int_equal(wire_open(&wire, &(struct miniserver_options){0}, true), XMPP_OK);
+    assert_int_equal(xmpp_jid_parse(&jid, "alice@a.example"), XMPP_OK);
+    assert_int_equal(xmpp_stream_create(&stream, jid, XMPP_FRAMING_STREAM), XMPP_OK);
+    xmpp_jid_unref(jid);
+    with = wire.pipe;
+    assert_int_equal(pipe_create(&wire.pipe, stream, NULL, &tls), XMPP_OK);
+    pipe_free(with);
+    (void)pipe_open(wire.pipe, wire.now);
+    run(&wire);
+    assert_string_equal(wire.events, "T");
+    assert_null(pipe_get_tls(wire.pipe));
+    assert_int_equal(pipe_set_creds(wire.pipe, wire.creds, wire.now), XMPP_OK);
+    run(&wire);
+    assert_string_equal(wire.events, "TSANBR");
     wire_free(&wire);
 }
 
@@ -509,6 +561,8 @@ int main(void)
         cmocka_unit_test(test_login_plain_text),
         cmocka_unit_test(test_plain_text_behind_proceed),
         cmocka_unit_test(test_plain_text_behind_proceed_at_slice_border),
+        cmocka_unit_test(test_proceed_before_starttls_was_sent),
+        cmocka_unit_test(test_need_creds),
         cmocka_unit_test(test_verify_waits_for_an_answer),
         cmocka_unit_test(test_reject_says_so),
         cmocka_unit_test(test_truncation),

@@ -107,12 +107,103 @@ static void test_redirect_of_a_session_is_an_error(void **state)
     miniserver_free(server);
 }
 
+#define REDIRECT(host)                                                                             \
+    HEADER "<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>" host       \
+           "</see-other-host></stream:error></stream:stream>"
+
+/* Connects to a server that says this inside TLS. */
+static void connect_to(const char *at_header)
+{
+    const struct miniserver_options options = {.at_header = at_header};
+    struct miniserver *server = miniserver_create(&options);
+
+    assert_int_equal(xmpp_client_set_trust_file(talk.client, certs_crt_path("ca")), XMPP_OK);
+    assert_int_equal(xmpp_client_connect(talk.client), XMPP_OK);
+    fake_run(talk.loop);
+    talk.socket = fake_last();
+    pump(server);
+    miniserver_free(server);
+}
+
+/* CORE-20: each form that RFC 6120 4.9.3.19 allows, and white space around it */
+static void test_redirect_is_followed(void **state)
+{
+    static const struct {
+        const char *answer;
+        const char *host;
+    } table[] = {
+        {REDIRECT("b.example:5999"), "b.example"},
+        {REDIRECT("\n  b.example:5999\t"), "b.example"},
+        {REDIRECT("127.0.0.2"), "127.0.0.2"},
+        {REDIRECT("127.0.0.2:5999"), "127.0.0.2"},
+        {REDIRECT("[::2]"), "::2"},
+        {REDIRECT("[::2]:5999"), "::2"},
+        {REDIRECT("B\xc3\x9c"
+                  "CHER.example:5999"),
+         "xn--bcher-kva.example"},
+        {REDIRECT("b.example:65535"), "b.example"},
+        {REDIRECT("b.example:0005999"), "b.example"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        size_t before = fake_count();
+
+        fake_host(table[i].host, 5222, FAKE_ACCEPT);
+        fake_host(table[i].host, 5999, FAKE_ACCEPT);
+        fake_host(table[i].host, 65535, FAKE_ACCEPT);
+        connect_to(table[i].answer);
+        if (fake_count() != before + 2)
+            fail_msg("not followed: %s", table[i].host);
+        assert_string_equal(fake_host_of(fake_last()), table[i].host);
+        xmpp_client_abort(talk.client);
+        fake_run(talk.loop);
+    }
+}
+
+/* CORE-21: what is no host is no reason to go anywhere */
+static void test_redirect_to_nonsense_is_an_error(void **state)
+{
+    static const char *const table[] = {
+        REDIRECT(""),
+        REDIRECT("  "),
+        REDIRECT(":5999"),
+        REDIRECT("b.example:0"),
+        REDIRECT("b.example:65536"),
+        REDIRECT("b.example:99999999999999999999"),
+        REDIRECT("b.example:"),
+        REDIRECT("b.example:+1"),
+        REDIRECT("b.example:5999x"),
+        REDIRECT("b example"),
+        REDIRECT("user@b.example"),
+        REDIRECT("b.example/r"),
+        REDIRECT("[::2"),
+        REDIRECT("[b.example]:5999"),
+        REDIRECT("[::2]5999"),
+        REDIRECT("<host/>"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        size_t before = fake_count();
+
+        connect_to(table[i]);
+        if (fake_count() != before + 1)
+            fail_msg("followed: %s", strstr(table[i], "<see-other-host"));
+        assert_int_equal(xmpp_client_get_state(talk.client), XMPP_STATE_IDLE);
+        assert_int_equal(xmpp_error_get_code(talk.error), XMPP_ERR_STREAM);
+        assert_string_equal(xmpp_error_get_condition(talk.error), "see-other-host");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_plain_text_only_on_loopback, setup, teardown),
         cmocka_unit_test_setup_teardown(test_redirect_in_plain_text_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_redirect_of_a_session_is_an_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_redirect_is_followed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_redirect_to_nonsense_is_an_error, setup, teardown),
     };
 
     int r = cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 
 #include <xmpp/client.h>
 
+#include <gnutls/abstract.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -167,6 +168,11 @@ static void test_verify_session_dates(void **state)
                   NULL);
     check_session("self-expired", "a.example", false, XMPP_CERT_EXPIRED | XMPP_CERT_BAD_CHAIN, NULL,
                   "self-signed; expired 2020-02-01");
+    /* the leaf is fresh, but not who speaks for it */
+    check_session("chain-expired", "a.example", false, XMPP_CERT_EXPIRED, NULL,
+                  "a certificate of its chain has expired");
+    check_session("chain-future", "a.example", false, XMPP_CERT_NOT_YET_VALID, NULL,
+                  "a certificate of its chain is not yet valid");
 }
 
 static void test_verify_session_chain(void **state)
@@ -178,10 +184,51 @@ static void test_verify_session_chain(void **state)
                   "issuer not trusted: CN=other-ca");
     check_session("chain-broken", "a.example", false, XMPP_CERT_BAD_CHAIN, NULL,
                   "issuer not trusted: CN=middle-ca");
+    check_session("odd-issuer", "a.example", false, XMPP_CERT_BAD_CHAIN, NULL,
+                  "issuer not trusted: CN=b??cher");
     check_session("not-ca", "a.example", false, XMPP_CERT_BAD_CHAIN, NULL, NULL);
     check_session("client-only", "a.example", false, XMPP_CERT_BAD_CHAIN, NULL,
                   "not meant for TLS servers");
     check_session("weak", "a.example", false, XMPP_CERT_WEAK, "weak", NULL);
+}
+
+/* CERT-01: a chain that cannot be read is not verified by leaving out what cannot be read. */
+static void test_verify_session_garbage_in_chain(void **state)
+{
+    static unsigned char garbage[] = "no certificate";
+    gnutls_certificate_credentials_t creds;
+    gnutls_datum_t pem = {(unsigned char *)(uintptr_t)certs_chain_pem("good"), 0};
+    gnutls_datum_t key_pem = {(unsigned char *)(uintptr_t)certs_key_pem("good"), 0};
+    gnutls_pcert_st chain[2];
+    gnutls_privkey_t key;
+    struct tlspair pair;
+
+    (void)state;
+    pem.size = (unsigned)strlen((char *)pem.data);
+    key_pem.size = (unsigned)strlen((char *)key_pem.data);
+    assert_int_equal(gnutls_certificate_allocate_credentials(&creds), 0);
+    assert_int_equal(gnutls_pcert_import_x509_raw(&chain[0], &pem, GNUTLS_X509_FMT_PEM, 0), 0);
+    chain[1] = (gnutls_pcert_st){.type = GNUTLS_CRT_X509, .cert = {.size = sizeof garbage}};
+    chain[1].cert.data = gnutls_malloc(sizeof garbage);
+    assert_non_null(chain[1].cert.data);
+    memcpy(chain[1].cert.data, garbage, sizeof garbage);
+    assert_int_equal(gnutls_privkey_init(&key), 0);
+    assert_int_equal(gnutls_privkey_import_x509_raw(key, &key_pem, GNUTLS_X509_FMT_PEM, NULL, 0),
+                     0);
+    assert_int_equal(gnutls_certificate_set_key(creds, NULL, 0, chain, 2, key), 0);
+
+    assert_int_equal(tlspair_open(&pair, NULL, NULL, NULL, NULL, CUT_NONE), XMPP_OK);
+    assert_int_equal(
+        gnutls_credentials_set(tlspeer_session(pair.peer), GNUTLS_CRD_CERTIFICATE, creds), 0);
+    assert_int_equal(tlspair_run(&pair), XMPP_ERR_TLS);
+    assert_int_equal(tls_get_state(pair.tls), TLS_FAILED);
+    assert_int_equal(tls_accept(pair.tls), XMPP_ERR_STATE);
+    xmpp_error *error = tls_get_error(pair.tls);
+    assert_int_equal(xmpp_error_get_phase(error), XMPP_PHASE_SECURING);
+    assert_non_null(strstr(xmpp_error_get_text(error), "certificate"));
+    xmpp_error_unref(error);
+    tlspair_free(&pair);
+    gnutls_certificate_free_credentials(creds);
 }
 
 static void test_verify_session_name(void **state)
@@ -346,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_verify_session_trusted),
         cmocka_unit_test(test_verify_session_dates),
         cmocka_unit_test(test_verify_session_chain),
+        cmocka_unit_test(test_verify_session_garbage_in_chain),
         cmocka_unit_test(test_verify_session_name),
         cmocka_unit_test(test_verify_session_staple),
         cmocka_unit_test(test_verify_session_trusted_self_signed),

@@ -711,6 +711,64 @@ static void test_out_of_memory(void **state)
     assert_int_equal(torture_run(scenario_lenient, refused), XMPP_OK);
 }
 
+/* The memory of an address that nobody needs serves the next one, if it is large enough. */
+static void test_replace_lenient(void **state)
+{
+    xmpp_jid *jid = NULL;
+    xmpp_jid *held;
+    xmpp_jid *before;
+    char large[900];
+
+    (void)state;
+    assert_int_equal(jid_replace_lenient(&jid, "juliet@example.com/balcony", 26), XMPP_OK);
+    before = jid;
+    assert_false(jid_is_shared(jid));
+    assert_int_equal(jid_replace_lenient(&jid, "Romeo@Example.net", 17), XMPP_OK);
+    assert_ptr_equal(jid, before);
+    assert_string_equal(xmpp_jid_get_str(jid), "romeo@example.net");
+    check_consistent(jid);
+
+    held = xmpp_jid_ref(jid);
+    assert_true(jid_is_shared(jid));
+    assert_int_equal(jid_replace_lenient(&jid, "nurse@example.com", 17), XMPP_OK);
+    assert_ptr_not_equal(jid, held);
+    assert_string_equal(xmpp_jid_get_str(held), "romeo@example.net");
+    assert_string_equal(xmpp_jid_get_str(jid), "nurse@example.com");
+    xmpp_jid_unref(held);
+
+    memset(large, 'x', sizeof large);
+    memcpy(large, "a@b.example/", 12);
+    assert_int_equal(jid_replace_lenient(&jid, large, sizeof large), XMPP_OK);
+    check_consistent(jid);
+    assert_int_equal(jid_replace_lenient(&jid, "\u265A@example/x", 13), XMPP_OK);
+    check_consistent(jid);
+    assert_int_equal(jid_replace_lenient(&jid, "@x", 2), XMPP_ERR_JID);
+    assert_null(jid);
+    assert_false(jid_is_shared(NULL));
+}
+
+static int scenario_replace(void *data)
+{
+    xmpp_jid *jid = NULL;
+    int r = jid_replace_lenient(&jid, "a@b", 3);
+
+    if (r == XMPP_OK)
+        r = jid_replace_lenient(&jid, data, strlen(data));
+    assert_int_equal(r == XMPP_OK, jid != NULL);
+    xmpp_jid_unref(jid);
+    return r;
+}
+
+static void test_replace_lenient_without_memory(void **state)
+{
+    char large[] = "juliet.capulet.of.verona@balcony.house.example.com/some.resource";
+    char unicode[] = "\u265A@b\u00FCcher.example/x";
+
+    (void)state;
+    assert_int_equal(torture_run(scenario_replace, large), XMPP_OK);
+    assert_int_equal(torture_run(scenario_replace, unicode), XMPP_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -734,6 +792,8 @@ int main(void)
         cmocka_unit_test(test_ref_counts),
         cmocka_unit_test(test_threads_share_a_jid),
         cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_replace_lenient),
+        cmocka_unit_test(test_replace_lenient_without_memory),
     };
 
     torture_install();

@@ -56,11 +56,51 @@ static void test_serror_receive_all_conditions(void **state)
         assert_int_equal(xmpp_error_get_code(error), XMPP_ERR_STREAM);
         assert_string_equal(xmpp_error_get_condition(error), conditions[i]);
         assert_string_equal(xmpp_error_get_peer_text(error), "why");
+        /* the name for those who know it, and words for the others */
+        assert_non_null(strstr(xmpp_error_get_text(error), conditions[i]));
+        assert_non_null(strchr(xmpp_error_get_text(error), '('));
+        if (!strcmp(conditions[i], "see-other-host"))
+            assert_non_null(strstr(xmpp_error_get_text(error), "host:5222"));
+        else
+            assert_null(strstr(xmpp_error_get_text(error), "host:5222"));
         assert_int_equal(xmpp_error_get_phase(error), XMPP_PHASE_READY);
         /* CORE-20: the new host is the text of the condition */
         assert_string_equal(xmpp_elem_get_text(xmpp_elem_first_child(xmpp_error_get_elem(error),
                                                                      NS_STREAMS, conditions[i])),
                             "host:5222");
+        xmpp_error_unref(error);
+        xmpp_stream_free(stream);
+    }
+}
+
+/* What is no XMPP server is known by its first bytes. */
+static void test_open_explain_other_protocols(void **state)
+{
+    static const struct {
+        const char *bytes;
+        const char *words;
+    } cases[] = {
+        {"HTTP/1.1 400 Bad Request\r\n\r\n", "no XMPP server: it sent \"HTTP/1.1 400 Bad Request"},
+        {" SSH-2.0-x\r\n", "it sent \"SSH-2.0-x"},
+        {"\x15\x03\x01\x00\x02\x02\x46", "direct TLS"},
+        {"\x16\x03\x03", "direct TLS"},
+        {"\x80\x81\x82", "stream header is not acceptable"},
+        {"<a></b>", "no XMPP server: it began with <a/>"},
+        {"<!-- x", "stream header is not acceptable"},
+        {"<?xml version='1.0'?><a <", "stream header is not acceptable"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        xmpp_stream *stream = NULL;
+        xmpp_error *error;
+
+        assert_int_equal(login_create(&stream), XMPP_OK);
+        assert_int_equal(xmpp_stream_open(stream, 1), XMPP_OK);
+        assert_int_equal(login_feed(stream, cases[i].bytes), XMPP_OK);
+        error = login_take_failure(stream);
+        assert_non_null(error);
+        assert_non_null(strstr(xmpp_error_get_text(error), cases[i].words));
         xmpp_error_unref(error);
         xmpp_stream_free(stream);
     }
@@ -137,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_serror_receive_all_conditions),
+        cmocka_unit_test(test_open_explain_other_protocols),
         cmocka_unit_test(test_serror_is_known),
         cmocka_unit_test(test_serror_find_condition),
         cmocka_unit_test(test_serror_send_first_thing),

@@ -71,12 +71,58 @@ static void test_chars_check_agrees_with_utf8(void **state)
     }
 }
 
+/* SEC-18: what is wrong is found at its byte, wherever that lies and wherever the input is cut. */
+static void test_chars_check_at_each_offset(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        enum chars_fault fault; /* of the last byte */
+    } cases[] = {
+        {"\0", 1, CHARS_NOT_XML},
+        {"\x1F", 1, CHARS_NOT_XML},
+        {"\x80", 1, CHARS_NOT_UTF8},
+        {"\xFF", 1, CHARS_NOT_UTF8},
+        {"\xED\xA0", 2, CHARS_NOT_UTF8},
+        {"\xEF\xBF\xBE", 3, CHARS_NOT_XML},
+        {"\xC3"
+         "a",
+         2, CHARS_NOT_UTF8},
+        {"\xC3\xA9", 2, CHARS_OK},
+        {"\xF0\x9F\x99\x82", 4, CHARS_OK},
+        {"\n", 1, CHARS_OK},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t at = 0; at < 140; at++) {
+            for (size_t cut = 0; cut <= at + cases[i].len; cut += 1 + (cut + 9 < at ? 7 : 0)) {
+                char str[150];
+                struct chars chars = {0};
+                size_t len = at + cases[i].len;
+                enum chars_fault fault;
+                size_t whole;
+                size_t good;
+
+                memset(str, 'a', sizeof str);
+                memcpy(str + at, cases[i].bytes, cases[i].len);
+                good = chars_check(&chars, str, cut, &whole, &fault);
+                if (fault == CHARS_OK)
+                    good += chars_check(&chars, str + cut, sizeof str - cut, &whole, &fault);
+                assert_int_equal(fault, cases[i].fault);
+                assert_int_equal(good, fault == CHARS_OK ? sizeof str : len - 1);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chars_check_cut),
         cmocka_unit_test(test_chars_check_faults),
         cmocka_unit_test(test_chars_check_agrees_with_utf8),
+        cmocka_unit_test(test_chars_check_at_each_offset),
     };
 
     torture_install();

@@ -899,21 +899,28 @@ static void test_parse_feed_random(void **state)
     assert_in_range(good, 20, 1480);
 }
 
-static int scenario_feed(void *data)
+static int feed_in_pieces(struct outcome *outcome, const char *xml)
 {
-    const char *xml = data;
     struct parse *parse;
-    struct outcome outcome = {0};
     int r;
 
-    buf_init(&outcome.events, SIZE_MAX);
+    *outcome = (struct outcome){0};
+    buf_init(&outcome->events, SIZE_MAX);
     r = parse_create(&parse, &defaults);
     if (r < 0)
         return r;
     for (size_t i = 0; i < strlen(xml) && r == XMPP_OK; i += 50)
-        r = feed(&outcome, parse, xml + i, strnlen(xml + i, 50), false);
-    buf_clear(&outcome.events);
+        r = feed(outcome, parse, xml + i, strnlen(xml + i, 50), false);
     parse_free(parse);
+    return r;
+}
+
+static int scenario_feed(void *data)
+{
+    struct outcome outcome;
+    int r = feed_in_pieces(&outcome, data);
+
+    outcome_clear(&outcome);
     return r;
 }
 
@@ -954,26 +961,36 @@ static char *below_strdup(const char *str)
     return below_fails() ? NULL : strdup(str);
 }
 
+/* What is no error has lost nothing. */
 static void test_parse_feed_without_memory_in_libxml2(void **state)
 {
     char *xml = repeat(HEADER "<message>", "<unknown unknown='1'>text &amp; more</unknown>", 40,
                        "</message></stream:stream>");
+    struct outcome whole;
     unsigned n = 0;
 
     (void)state;
     assert_int_equal(xmlMemSetup(free, below_malloc, below_realloc, below_strdup), 0);
+    assert_int_equal(feed_in_pieces(&whole, xml), XMPP_OK);
     do {
+        struct outcome outcome;
         int r;
 
         below_count = 0;
         below_fail_at = ++n;
-        r = scenario_feed(xml);
+        r = feed_in_pieces(&outcome, xml);
         below_fail_at = 0;
-        if (r != XMPP_ERR_NOMEM && below_count >= n)
-            assert_int_equal(r, XMPP_OK);
+        if (r == XMPP_OK) {
+            assert_int_equal(buf_len(&outcome.events), buf_len(&whole.events));
+            assert_memory_equal(events_of(&outcome), events_of(&whole), buf_len(&whole.events));
+        } else {
+            assert_true(r == XMPP_ERR_NOMEM || r == XMPP_ERR_XML);
+        }
+        outcome_clear(&outcome);
     } while (below_count >= n);
     assert_true(n > 20);
     assert_int_equal(xmlMemSetup(free, malloc, realloc, strdup), 0);
+    outcome_clear(&whole);
     free(xml);
 }
 
@@ -983,6 +1000,62 @@ static void assert_not_parsed(const char *xml, size_t len, int error)
 
     assert_int_equal(xmpp_elem_parse(&elem, xml, len), error);
     assert_ptr_equal(elem, &elem); /* untouched */
+}
+
+/* Feeds a tag of which large buffers stay, so that a fresh parser is wanted behind it, with memory that ends somewhere
+ * after its first part. */
+static int feed_large_tag(struct parse *parse, const char *tag, unsigned fail_at)
+{
+    struct outcome outcome = {0};
+    size_t len = strlen(tag);
+    int r;
+
+    buf_init(&outcome.events, SIZE_MAX);
+    assert_int_equal(feed(&outcome, parse, HEADER, strlen(HEADER), false), XMPP_OK);
+    assert_int_equal(feed(&outcome, parse, tag, len - 1, false), XMPP_OK);
+    below_count = 0;
+    below_fail_at = fail_at;
+    r = feed(&outcome, parse, tag + len - 1, 1, false);
+    below_fail_at = 0;
+    outcome_clear(&outcome);
+    return r;
+}
+
+/* Without memory for the tag itself it is an error, never silence. Without memory for a fresh parser the old one goes on,
+ * and nobody notices. */
+static void test_parse_feed_exchange_without_memory(void **state)
+{
+    char *tag = repeat("<x:big a='", "v", 9000, "'/>");
+    int unnoticed = 0;
+    bool failed = true;
+
+    (void)state;
+    assert_int_equal(xmlMemSetup(free, below_malloc, below_realloc, below_strdup), 0);
+    for (unsigned fail_at = 1; failed; fail_at++) {
+        struct outcome outcome = {0};
+        struct parse *parse;
+        int r;
+
+        assert_int_equal(parse_create(&parse, &defaults), XMPP_OK);
+        r = feed_large_tag(parse, tag, fail_at);
+        failed = below_count >= fail_at;
+        buf_init(&outcome.events, SIZE_MAX);
+        if (r == XMPP_OK) {
+            unnoticed += failed;
+            assert_int_not_equal(fail_at, 1); /* the first is the buffer that the tag goes to */
+            r = feed(&outcome, parse, "<x:a/></stream:stream>", 22, false);
+            assert_int_equal(r, XMPP_OK);
+            outcome_end(&outcome, parse, r);
+            assert_string_equal(events_of(&outcome), "ELEM <a xmlns='urn:example:x'/>de\nCLOSE\n");
+        } else {
+            assert_int_equal(r, XMPP_ERR_NOMEM);
+        }
+        outcome_clear(&outcome);
+        parse_free(parse);
+    }
+    assert_true(unnoticed > 3);
+    assert_int_equal(xmlMemSetup(free, malloc, realloc, strdup), 0);
+    free(tag);
 }
 
 static void test_elem_parse_good(void **state)
@@ -1098,6 +1171,89 @@ static void test_elem_parse_without_memory(void **state)
     free(xml);
 }
 
+static void feed_from(struct parse *parse, int number)
+{
+    char xml[120];
+    size_t used;
+    int len = snprintf(xml, sizeof xml,
+                       "<message from='juliet@example.com/%d' to='me@example.net'/>", number);
+
+    assert_int_equal(parse_feed(parse, xml, (size_t)len, false, &used), XMPP_OK);
+    assert_int_equal(used, len);
+}
+
+/* Neither do addresses that were never seen before. */
+static void test_parse_feed_new_senders_allocate_nothing(void **state)
+{
+    struct parse *parse;
+    struct outcome outcome = {0};
+    size_t count = 0;
+
+    (void)state;
+    buf_init(&outcome.events, SIZE_MAX);
+    assert_int_equal(parse_create(&parse, &defaults), XMPP_OK);
+    assert_int_equal(feed(&outcome, parse, HEADER, strlen(HEADER), false), XMPP_OK);
+    for (int i = 10000; i < 10300; i++) {
+        if (i == 10100)
+            torture_fail_at(0, false);
+        for (int k = 0; k < 10; k++)
+            feed_from(parse, i + 1000 * k);
+        drain(parse, &count);
+    }
+    assert_int_equal(torture_count(), 0);
+    assert_int_equal(count, 3000);
+    outcome_clear(&outcome);
+    parse_free(parse);
+}
+
+/* Addresses of stanzas that are kept stay what they were. */
+static void test_parse_next_jids_of_many_kept(void **state)
+{
+    struct parse *parse;
+    struct outcome outcome = {0};
+    xmpp_elem *elems[200];
+
+    (void)state;
+    buf_init(&outcome.events, SIZE_MAX);
+    assert_int_equal(parse_create(&parse, &defaults), XMPP_OK);
+    assert_int_equal(feed(&outcome, parse, HEADER, strlen(HEADER), false), XMPP_OK);
+    for (int i = 0; i < 200; i++) {
+        feed_from(parse, i / 2);
+        assert_int_equal(parse_next(parse, &elems[i]), PARSE_ELEM);
+    }
+    outcome_clear(&outcome);
+    parse_free(parse);
+    for (int i = 0; i < 200; i++) {
+        char from[60];
+
+        snprintf(from, sizeof from, "juliet@example.com/%d", i / 2);
+        assert_string_equal(xmpp_jid_get_str(xmpp_elem_get_from(elems[i])), from);
+        assert_string_equal(xmpp_jid_get_str(xmpp_elem_get_to(elems[i])), "me@example.net");
+        xmpp_elem_unref(elems[i]);
+    }
+}
+
+/* XML-11: a limit that was lowered while a tag was under way is found behind the scanner. */
+static void test_parse_set_limits_inside_a_tag(void **state)
+{
+    static const char xml[] = "<s><a b='1' c='2' d='3' e='4' f='5' ";
+    struct parse *parse;
+    struct parse_limits fewer = defaults;
+    xmpp_elem *elem;
+    size_t used;
+
+    (void)state;
+    fewer.max_attrs = 4;
+    assert_int_equal(parse_create(&parse, &defaults), XMPP_OK);
+    assert_int_equal(parse_feed(parse, xml, sizeof xml - 1, false, &used), XMPP_OK);
+    parse_set_limits(parse, &fewer);
+    assert_int_equal(parse_feed(parse, "/>", 2, false, &used), XMPP_ERR_LIMIT);
+    assert_string_equal(parse_get_reason(parse), "attributes of one element above 4");
+    while (parse_next(parse, &elem) != PARSE_NONE)
+        xmpp_elem_unref(elem);
+    parse_free(parse);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1128,11 +1284,15 @@ int main(void)
         cmocka_unit_test(test_parse_feed_random),
         cmocka_unit_test(test_parse_feed_without_memory),
         cmocka_unit_test(test_parse_feed_without_memory_in_libxml2),
+        cmocka_unit_test(test_parse_feed_exchange_without_memory),
         cmocka_unit_test(test_elem_parse_good),
         cmocka_unit_test(test_parse_memory_of_tiny_elements),
         cmocka_unit_test(test_elem_parse_bad),
         cmocka_unit_test(test_elem_parse_limits),
         cmocka_unit_test(test_elem_parse_without_memory),
+        cmocka_unit_test(test_parse_feed_new_senders_allocate_nothing),
+        cmocka_unit_test(test_parse_next_jids_of_many_kept),
+        cmocka_unit_test(test_parse_set_limits_inside_a_tag),
     };
 
     torture_install();

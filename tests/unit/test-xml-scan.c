@@ -117,6 +117,101 @@ static void test_scan_run_limits(void **state)
     assert_int_equal(scan.pos, 1004);
 }
 
+/* A special byte is seen wherever it lies in a word. */
+static void test_scan_run_faults_at_each_offset(void **state)
+{
+    static const struct {
+        const char *start;
+        const char *filling; /* one character, from 0 to 70 times */
+        const char *end;
+        enum scan_fault fault; /* at the last byte */
+    } cases[] = {
+        {"<s>", "x", "]]>", SCAN_MALFORMED},
+        {"<s>", "x", "&<", SCAN_MALFORMED},
+        {"<s>&", "x", " ", SCAN_MALFORMED},
+        {"<s><", "x", "<", SCAN_MALFORMED},
+        {"<s><a ", "x", "<", SCAN_MALFORMED},
+        {"<s><a ", "?", "<", SCAN_MALFORMED},
+        {"<s><a b='", "x", "<", SCAN_MALFORMED},
+        {"<s><a b=\"", "'", "<", SCAN_MALFORMED},
+        {"<s></", "x", "<", SCAN_MALFORMED},
+        {"<s><a b= c= ", "#", "d= e= f=", SCAN_TOO_MANY_ATTRS},
+        {"<s><a b='=====' c= ", "&", "d= e= f=", SCAN_TOO_MANY_ATTRS},
+        {"<s><a b='>'>", "x", "<!-", SCAN_RESTRICTED},
+        {"<s><a b=\"'>\"/></", "x", "></", SCAN_OK},
+        {"<s><![CDATA[", "<", "]]>&<", SCAN_MALFORMED},
+        {"<s><![CDATA[]", "]", "]>]]>", SCAN_MALFORMED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t pad = 0; pad <= 70; pad++) {
+            char xml[200];
+            struct scan scan;
+            size_t len;
+
+            strcpy(xml, cases[i].start);
+            for (size_t n = 0; n < pad; n++)
+                strcat(xml, cases[i].filling);
+            strcat(xml, cases[i].end);
+            len = strlen(xml);
+            scan_init(&scan, 1);
+            assert_int_equal(scan_run(&scan, &limits, xml, len, SCAN_STOP_NEVER),
+                             cases[i].fault == SCAN_OK ? len : len - 1);
+            assert_int_equal(scan.fault, cases[i].fault);
+        }
+    }
+}
+
+static void assert_same_scan(const struct scan *a, const struct scan *b)
+{
+    assert_int_equal(a->fault, b->fault);
+    assert_int_equal(a->pos, b->pos);
+    assert_int_equal(a->state, b->state);
+    assert_int_equal(a->depth, b->depth);
+    assert_int_equal(a->at_event, b->at_event);
+    assert_int_equal(a->at_tag, b->at_tag);
+    assert_int_equal(a->tag_at, b->tag_at);
+    assert_int_equal(a->elem_at, b->elem_at);
+}
+
+/* Whether bytes come one by one or many at once, limits included (XML-11, SEC-16): the state is the same behind each
+ * of them. */
+static void test_scan_run_byte_by_byte_is_the_same(void **state)
+{
+    static const char *const inputs[] = {
+        "<?xml version='1.0'?> <s a='1' b=\"'\"><m from='a@example.org/12345678' to='b'><b>text "
+        "&amp; more ]] "
+        "text</b><![CDATA[<a>]]]]></m> <c/><d e='f' /></s>",
+        "<s><a><b><c/></b></a><a "
+        "b='cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc'/></s>",
+        "<s><aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/></s>",
+        "<s>&aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;</s>",
+        "<s><a b='1' c='2' d='3' e='4' f='5'/></s>",
+    };
+    struct parse_limits some = limits;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        for (size_t limit = 4; limit < 130; limit++) {
+            size_t len = strlen(inputs[i]);
+            struct scan single;
+
+            some.max_elem_bytes = limit;
+            some.max_tag_bytes = limit / 2;
+            scan_init(&single, 1);
+            for (size_t end = 1; end <= len && single.fault == SCAN_OK; end++) {
+                struct scan whole;
+
+                (void)scan_run(&single, &some, inputs[i] + end - 1, 1, SCAN_STOP_NEVER);
+                scan_init(&whole, 1);
+                (void)scan_run(&whole, &some, inputs[i], end, SCAN_STOP_NEVER);
+                assert_same_scan(&single, &whole);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +220,8 @@ int main(void)
         cmocka_unit_test(test_scan_run_stop_at_tag),
         cmocka_unit_test(test_scan_run_faults),
         cmocka_unit_test(test_scan_run_limits),
+        cmocka_unit_test(test_scan_run_faults_at_each_offset),
+        cmocka_unit_test(test_scan_run_byte_by_byte_is_the_same),
     };
 
     torture_install();

@@ -100,9 +100,10 @@ typedef void (*xmpp_ping_fn)(xmpp_ping *ping, uint64_t rtt_us, const xmpp_error 
  * @param ret     [out] new reference, xmpp_ping_unref(); untouched on failure
  * @param client  thread of the loop only, in any state; referenced by the module
  *
- * @retval XMPP_OK         *ret is set
- * @retval XMPP_ERR_INVAL  an argument is NULL
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          *ret is set
+ * @retval XMPP_ERR_INVAL   an argument is NULL
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_ping_attach(xmpp_ping **ret, xmpp_client *client);
@@ -142,11 +143,12 @@ XMPP_API xmpp_ping *xmpp_ping_unref(xmpp_ping *ping);
  * @param user_data  [optional] passed to fn
  * @param destroy    [optional] runs once after the last use of user_data; not if this call fails
  *
- * @retval XMPP_OK         sent
- * @retval XMPP_ERR_INVAL  ping or fn is NULL
- * @retval XMPP_ERR_STATE  no session
- * @retval XMPP_ERR_LIMIT  the send queue is full, see xmpp_client_on_drain(), or too many requests are pending
- * @retval XMPP_ERR_NOMEM  out of memory
+ * @retval XMPP_OK          sent
+ * @retval XMPP_ERR_INVAL   ping or fn is NULL
+ * @retval XMPP_ERR_STATE   no session
+ * @retval XMPP_ERR_LIMIT   the send queue is full, see xmpp_client_on_drain(), or too many requests are pending
+ * @retval XMPP_ERR_NOMEM   out of memory
+ * @retval XMPP_ERR_THREAD  wrong thread (debug builds), or after fork()
  * @since 0.1
  */
 XMPP_API int xmpp_ping_send(xmpp_ping *ping, xmpp_slot **ret_slot, const xmpp_jid *to,
