@@ -198,7 +198,9 @@ static void log_to_stderr(int level, const char *module, const char *message, si
 {
     (void)level;
     (void)user_data;
-    fprintf(stderr, "%s: %.*s\n", module, (int)len, message);
+    fprintf(stderr, "%s: ", module);
+    print_escaped(stderr, message, len, "\n\t");
+    fputc('\n', stderr);
 }
 
 int client_from_options(xmpp_client **ret, xmpp_loop *loop, struct options *options)
@@ -314,46 +316,6 @@ void print_step(xmpp_client *client, int old_state, int new_state, const xmpp_er
     default:
         break;
     }
-}
-
-static int exit_code(const xmpp_error *error)
-{
-    switch (xmpp_error_get_code(error)) {
-    case XMPP_ERR_AUTH:
-        return EXIT_PASSWORD;
-    case XMPP_ERR_DNS:
-        return EXIT_HOST;
-    case XMPP_ERR_CERT:
-        return EXIT_CERTIFICATE;
-    case XMPP_ERR_SYSTEM:
-        return xmpp_error_get_number(error) == ECONNREFUSED ? EXIT_REFUSED : EXIT_OTHER;
-    case XMPP_ERR_TIMEOUT:
-        return EXIT_TIMEOUT;
-    case XMPP_ERR_STREAM:
-        return strcmp(xmpp_error_get_condition(error), "host-unknown") == 0 ? EXIT_HOST
-                                                                            : EXIT_OTHER;
-    case XMPP_ERR_XML:
-    case XMPP_ERR_PROTOCOL:
-        return xmpp_error_get_phase(error) < XMPP_PHASE_AUTHENTICATING ? EXIT_NOT_XMPP : EXIT_OTHER;
-    default:
-        return EXIT_OTHER;
-    }
-}
-
-int explain(const char *program, const xmpp_error *error)
-{
-    fprintf(stderr, "%s: %s: %s\n", program, xmpp_phase_name(xmpp_error_get_phase(error)),
-            xmpp_error_get_text(error));
-    if (xmpp_error_get_condition(error))
-        fprintf(stderr, "  condition: %s\n", xmpp_error_get_condition(error));
-    if (xmpp_error_get_peer_text(error))
-        fprintf(stderr, "  the server says: %s\n", xmpp_error_get_peer_text(error));
-    for (size_t i = 0; i < xmpp_error_count_attempts(error); i++) {
-        const char *target;
-        const xmpp_error *failure = xmpp_error_get_attempt(error, i, &target);
-        fprintf(stderr, "  tried %s: %s\n", target, xmpp_error_get_text(failure));
-    }
-    return exit_code(error);
 }
 
 int run(xmpp_loop *loop, xmpp_client *client)

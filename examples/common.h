@@ -2,6 +2,7 @@
 #ifndef EXAMPLES_COMMON_H
 #define EXAMPLES_COMMON_H
 
+#include <stdio.h>
 #include <xmpp/xmpp.h>
 
 /* Exit codes: scripts can tell the usual failures apart. */
@@ -48,8 +49,12 @@ void options_clear(struct options *options); /* wipes the password */
 void print_step(xmpp_client *client, int old_state, int new_state, const xmpp_error *error,
                 void *user_data);
 
-/* Prints what went wrong, where and what was tried; returns the exit code. */
+/* Prints to stderr what went wrong, where, what was tried and what to do about it; returns the exit code. */
 int explain(const char *program, const xmpp_error *error);
+
+/* Text of others to a terminal: what moves the cursor or turns the direction of writing is escaped, but not the controls
+ * in keep. */
+void print_escaped(FILE *file, const char *text, size_t len, const char *keep);
 
 /* Runs the loop until the client is idle again. SIGINT and SIGTERM disconnect the client first; a second one quits. */
 int run(xmpp_loop *loop, xmpp_client *client);

@@ -34,7 +34,9 @@ static void on_log(int level, const char *module, const char *message, size_t le
     (void)user_data;
     if (level == XMPP_LOG_WIRE)
         prefix = strcmp(module, "in") == 0 ? screen.in : screen.out;
-    printf("%s%.*s%s\n", prefix, (int)len, message, screen.end);
+    fputs(prefix, stdout);
+    print_escaped(stdout, message, len, "\n\t");
+    printf("%s\n", screen.end);
 }
 
 static void on_state(xmpp_client *client, int old_state, int new_state, const xmpp_error *error,
@@ -59,6 +61,9 @@ static void send_line(xmpp_client *client, const char *line)
     r = xmpp_client_send(client, elem);
     if (r == XMPP_ERR_INVAL)
         printf("%snot a stanza: <message/>, <presence/> or <iq/>, xmlns='jabber:client'%s\n",
+               screen.note, screen.end);
+    else if (r == XMPP_ERR_LIMIT)
+        printf("%snot sent: larger than the server takes, or too much is waiting to be sent%s\n",
                screen.note, screen.end);
     else if (r < 0)
         printf("%snot sent: %s%s\n", screen.note, xmpp_err_text(r), screen.end);

@@ -42,10 +42,21 @@ static void report(struct crowd *crowd)
            (double)crowd->login_us[crowd->ready - 1] / 1000, usage.ru_maxrss);
 }
 
-static void start_more(struct crowd *crowd)
+/* One failed: end at once. */
+static void give_up(struct crowd *crowd, int r)
 {
-    while (crowd->started < crowd->size && crowd->started - crowd->ready < AT_ONCE)
-        xmpp_client_connect(crowd->clients[crowd->started++]);
+    fprintf(stderr, "many: %s\n", xmpp_err_text(r));
+    crowd->exit_status = EXIT_OTHER;
+    xmpp_loop_quit(crowd->loop);
+}
+
+static int start_more(struct crowd *crowd)
+{
+    int r = XMPP_OK;
+
+    while (r >= 0 && crowd->started < crowd->size && crowd->started - crowd->ready < AT_ONCE)
+        r = xmpp_client_connect(crowd->clients[crowd->started++]);
+    return r;
 }
 
 static void on_pong(xmpp_ping *ping, uint64_t rtt_us, const xmpp_error *error, void *user_data)
@@ -68,21 +79,26 @@ static void on_state(xmpp_client *client, int old_state, int new_state, const xm
 {
     struct crowd *crowd = user_data;
     xmpp_ping *ping;
+    int r;
 
     (void)old_state;
     if (new_state == XMPP_STATE_READY) {
         crowd->login_us[crowd->ready++] = xmpp_client_get_stat(client, XMPP_STAT_LOGIN_US);
-        if (xmpp_ping_attach(&ping, client) == XMPP_OK) {
-            xmpp_ping_send(ping, NULL, NULL, on_pong, crowd, NULL);
+        r = xmpp_ping_attach(&ping, client);
+        if (r >= 0) {
+            r = xmpp_ping_send(ping, NULL, NULL, on_pong, crowd, NULL);
             xmpp_ping_unref(ping);
         }
-        start_more(crowd);
+        if (r >= 0)
+            r = start_more(crowd);
+        if (r < 0)
+            give_up(crowd, r);
     }
     if (new_state == XMPP_STATE_IDLE) {
         if (error) {
             if (crowd->exit_status == EXIT_OK)
                 crowd->exit_status = explain("many", error);
-            xmpp_loop_quit(crowd->loop); /* one failed: end at once */
+            xmpp_loop_quit(crowd->loop);
         }
         if (++crowd->idle == crowd->size)
             xmpp_loop_quit(crowd->loop);
@@ -123,10 +139,10 @@ int main(int argc, char **argv)
                                                        : XMPP_ERR_NOMEM;
     for (size_t i = 0; r >= 0 && i < crowd.size; i++)
         r = add_client(&crowd, i, &options);
-    if (r >= 0) {
-        start_more(&crowd);
+    if (r >= 0)
+        r = start_more(&crowd);
+    if (r >= 0)
         r = xmpp_loop_run(crowd.loop);
-    }
     if (r < 0) {
         fprintf(stderr, "many: %s\n", xmpp_err_text(r));
         crowd.exit_status = EXIT_OTHER;

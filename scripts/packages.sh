@@ -3,7 +3,7 @@
 
 packages_build="gcc libc6-dev meson ninja-build pkg-config libxml2-dev libgnutls28-dev libidn2-dev \
 libunistring-dev libsasl2-dev libc-ares-dev"
-packages_servers="prosody gnutls-bin python3-dnslib util-linux"
+packages_servers="prosody gnutls-bin openssl python3-dnslib util-linux"
 packages_tests="g++ clang-14 libclang-rt-14-dev valgrind libcmocka-dev libsasl2-modules \
 libglib2.0-dev libuv1-dev libevent-dev clang-format-14 doxygen binutils \
 liblzma-dev zlib1g-dev"
