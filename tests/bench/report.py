@@ -2,6 +2,8 @@
 import shutil
 import subprocess
 
+import scale
+
 KIB = 1024
 
 
@@ -30,6 +32,12 @@ def targets(results):
     mine, floor = instr('libxmpp receive, 100 handlers'), instr('floor receive')
     beyond = sum(mine.values()) - sum(floor.values()) if mine and floor else None
     sent = get(results, 'counts', ('libxmpp', 'send', 'starttls'), default={})
+    single = get(results, 'counts', ('libxmpp', 'single', 'starttls'))
+    received = get(results, 'counts', ('libxmpp', 'receive', 'starttls'))
+    floor_received = get(results, 'counts', ('floor', 'receive', 'starttls'))
+    flooded = get(results, 'scale', 'fair', 'flooded', default={})
+    growth = get(results, 'scale', 'growth') or []
+    linear = {one['shape']: one['worst'] for one in get(results, 'scale', 'linear') or []}
     per_write = ratio(sent.get('bytes'), sent.get('records'))
     kept = get(results, 'login', ('libxmpp, kept keys', 'direct'), 'cpu_ms', 'median')
     alone = get(results, 'login', ('libxmpp, kept keys, nobody else connected', 'direct'), 'cpu_ms', 'median')
@@ -48,6 +56,19 @@ def targets(results):
          '>=', 8, ' x'),
         ('send: bytes in a TLS record, 64 messages a turn', per_write, '>=', 0.95 * 64 * (sent.get('bytes') or 0), ''),
         ('send: calls that write, a turn of 64 messages', sent['writes'] * 64 if sent else None, '<=', 1.05, ''),
+        ('send, TLS, 1 in a turn: libstrophe needs more CPU', ratio(median('libstrophe', 'single'), median('libxmpp', 'single')),
+         '>=', 1, ' x'),
+        ('send, 1 in a turn: system calls', sum(single[name] for name in ('reads', 'writes', 'waits', 'others'))
+         if single else None, '<=', 3, ''),
+        ('receive: waits against the floor', ratio(received['waits'], floor_received['waits'])
+         if received and floor_received else None, '<=', 1.05, ' x'),
+        ('1 flooded of 1000 clients: CPU before the stanza of another, worst', get(flooded, 'stanzas, CPU', 'worst_us'), '<=',
+         10000, ' us'),
+        ('1 flooded of 1000 clients: the others are late, 99 %', get(flooded, 'stanzas', 'p99_us'), '<=', 10000, ' us'),
+        ('1 flooded of 1000 clients: timers are late, 99 %', get(flooded, 'timers', 'p99_us'), '<=', 10000, ' us'),
+        ('1000 times the handlers, timers; 10 000 pending requests', max((one['cpu_us'][-1] / one['cpu_us'][0]
+                                                                        for one in growth), default=None), '<=', 3, ' x'),
+        ('giant stanza, twice the bytes: CPU, worst shape', max(linear.values(), default=None), '<=', 2.5, ' x'),
         ('idle connection, TLS, PSS', get(results, 'idle', ('libxmpp', 'tls'), 'pss_kib'), '<=', 32, ' KiB'),
         ('idle connection, plain, PSS', get(results, 'idle', ('libxmpp', 'plain'), 'pss_kib'), '<=', 20, ' KiB'),
         ('flood, slow handler: above idle', get(results, 'slow_kib', 'libxmpp'), '<=', KIB, ' KiB'),
@@ -121,7 +142,7 @@ def throughput_tables(results):
 def counts_table(results):
     table = results['counts']
     rows = []
-    for mode in ('receive', 'send'):
+    for mode in ('receive', 'send', 'single'):
         for client in names(table, 3):
             for tls in ('plain', 'starttls'):
                 one = table.get((client, mode, tls))
@@ -202,7 +223,8 @@ def table(info, results, problems):
             f'load {computer["load"]:.1f}, {computer["system"]}, Linux {computer["kernel"]}\n'
             + ', '.join(f'{name} {version}' for name, version in computer['versions'].items()))
     parts = [head, *throughput_tables(results), counts_table(results), idle_table(results), login_table(results),
-             latency_table(results), *instructions_tables(results), targets_table(results)]
+             latency_table(results), *instructions_tables(results), *scale.tables(results['scale'], grid, number),
+             targets_table(results)]
     if problems:
         parts.append('What did not work\n' + '\n'.join(problems))
     return '\n\n'.join(parts)

@@ -21,6 +21,7 @@ import time
 
 import instructions
 import report
+import scale
 
 CLIENTS = ['floor', 'libxmpp', 'libstrophe', 'loudmouth', 'gloox']
 PACKAGES = {'libxml2': 'libxml-2.0', 'GnuTLS': 'gnutls', 'libstrophe': 'libstrophe', 'loudmouth': 'loudmouth-1.0',
@@ -32,10 +33,10 @@ DELAY_US = 40000
 
 FULL = {'rounds': 5, 'stanzas': 100000, 'sends': 100000, 'counted': 20000, 'slow': 8000, 'latency': 600,
         'latency_rounds': 3, 'idle': 1000, 'idle_peers': 100, 'logins': 12, 'login_rounds': 3, 'crowd': 10000,
-        'instructions': 3000}
+        'instructions': 3000, 'giant': 4 << 20, 'fair_seconds': 5}
 QUICK = {'rounds': 2, 'stanzas': 10000, 'sends': 10000, 'counted': 5000, 'slow': 2000, 'latency': 150,
          'latency_rounds': 1, 'idle': 300, 'idle_peers': 20, 'logins': 5, 'login_rounds': 1, 'crowd': 1000,
-         'instructions': 1000}
+         'instructions': 1000, 'giant': 1 << 20, 'fair_seconds': 2}
 WARM = 1000
 SHARE = {'gloox': 4, 'libstrophe': 2, 'loudmouth': 2}  # what is slow gets a part of the stream: the time is limited
 
@@ -149,10 +150,10 @@ def counts(bench, size):
     """Calls for each stanza, in a steady state where the library has one."""
     result = {}
     preload = {'LD_PRELOAD': str(bench.programs / 'bench-counters.so')}
-    for mode in ('receive', 'send'):
+    for mode, options in (('receive', {}), ('send', {}), ('single', {'batch': 1})):
         for tls in ('plain', 'starttls'):
             for client in bench.clients:
-                got = bench.run(client, mode, tls, size['counted'], warm=WARM, env=preload, own=1)
+                got = bench.run(client, mode, tls, size['counted'], warm=WARM, env=preload, own=1, **options)
                 if not got:
                     continue
                 part = got['all' if client == 'loudmouth' else 'steady']
@@ -282,6 +283,8 @@ def measure(bench, size, build):
         results['instructions'] = instructions.measure(bench, size['instructions'])
     else:
         bench.problems.append('valgrind is not there: no instruction counts')
+    say('growth')
+    results['scale'] = scale.measure(bench, size)
     say(f'{size["crowd"]} clients in one process')
     results['crowd'] = crowd(bench, size)
     return results
