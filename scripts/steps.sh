@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Sourced by the scripts that are made of steps, which set $logs, a directory: runs steps and counts them.
 
+: "${logs:?}"
 passed=0 failed=0
 
 # step NAME COMMAND... : one step; what it wrote is shown only if it fails

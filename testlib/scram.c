@@ -161,7 +161,8 @@ static bool check_binding(const xmpp_test_conn *conn, const char *c, size_t len)
     }
     if (!plain.failed)
         tst_buf_base64(&expected, plain.data, plain.len);
-    good = !expected.failed && expected.len == len && memcmp(expected.data, c, len) == 0;
+    good = !expected.failed && expected.data && expected.len == len &&
+           memcmp(expected.data, c, len) == 0;
     tst_buf_clear(&plain);
     tst_buf_clear(&expected);
     return good;

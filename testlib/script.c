@@ -263,10 +263,11 @@ void tst_script_begin(xmpp_test_conn *conn)
 
 static bool is_ignored(const struct tst_script *script, const xmpp_elem *elem)
 {
-    for (size_t i = 0; elem && i < script->count; i++) {
+    const struct tst_step *end = script->steps + script->count;
+
+    for (const struct tst_step *step = script->steps; elem && step < end; step++) {
         char *captures[10] = {NULL};
-        bool matches = script->steps[i].kind == TST_STEP_IGNORE &&
-                       tst_match(script->steps[i].pattern, elem, captures);
+        bool matches = step->kind == TST_STEP_IGNORE && tst_match(step->pattern, elem, captures);
 
         tst_captures_clear(captures);
         if (matches)

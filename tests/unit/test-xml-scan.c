@@ -180,11 +180,9 @@ static void assert_same_scan(const struct scan *a, const struct scan *b)
 static void test_scan_run_byte_by_byte_is_the_same(void **state)
 {
     static const char *const inputs[] = {
-        "<?xml version='1.0'?> <s a='1' b=\"'\"><m from='a@example.org/12345678' to='b'><b>text "
-        "&amp; more ]] "
-        "text</b><![CDATA[<a>]]]]></m> <c/><d e='f' /></s>",
-        "<s><a><b><c/></b></a><a "
-        "b='cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc'/></s>",
+        ("<?xml version='1.0'?> <s a='1' b=\"'\"><m from='a@example.org/12345678' to='b'><b>text "
+         "&amp; more ]] text</b><![CDATA[<a>]]]]></m> <c/><d e='f' /></s>"),
+        "<s><a><b><c/></b></a><a b='cccccccccccccccccccccccccccccccccccccccccccccccccccc'/></s>",
         "<s><aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/></s>",
         "<s>&aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;</s>",
         "<s><a b='1' c='2' d='3' e='4' f='5'/></s>",
