@@ -756,7 +756,8 @@ enum xmpp_info {
  *
  * Thread of the loop.
  *
- * @return UTF-8, borrowed until the next time that the loop runs, or the next connect; NULL while unknown
+ * @return UTF-8, borrowed until the next time that the loop runs, or the next connect; NULL while unknown, and when there
+ *         was no memory to keep it
  * @since 0.1
  */
 XMPP_API const char *xmpp_client_get_info(const xmpp_client *client, int info);

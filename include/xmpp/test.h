@@ -182,7 +182,7 @@ XMPP_API xmpp_test_server *xmpp_test_server_unref(xmpp_test_server *server);
 XMPP_API int xmpp_test_server_set_domain(xmpp_test_server *server, const char *domain);
 
 /**
- * Add an account, or change its password. Counts at once.
+ * Add an account, or change its password. Counts at once. SCRAM's salt stays as long as the password is not set anew.
  *
  * @param server    the server
  * @param user      localpart (RFC 7622, 3.3); copied

@@ -55,6 +55,23 @@ static inline int buf_append(struct buf *buf, const void *data, size_t len)
     return XMPP_OK;
 }
 
+/* Appends len bytes that are for the caller to fill: *ret. As buf_append() otherwise. */
+static inline int buf_extend(struct buf *buf, size_t len, char **ret)
+{
+    size_t used = buf_len(buf);
+
+    if (len > buf->cap - buf->end || used > buf->limit || len > buf->limit - used) {
+        void *room;
+        int r = buf_reserve(buf, len, &room);
+
+        if (r < 0)
+            return r;
+    }
+    *ret = (char *)buf->data + buf->end;
+    buf->end += len;
+    return XMPP_OK;
+}
+
 static inline int buf_append_str(struct buf *buf, const char *str)
 {
     return buf_append(buf, str, strlen(str));

@@ -8,6 +8,7 @@
 #define LIMIT_TAG_BYTES    (64u * 1024) /* an unfinished tag, comment, entity */
 #define LIMIT_TREE_FACTOR  4 /* memory of a received tree, in times of the bytes of one element */
 #define LIMIT_TREE_SLACK   (64u * 1024) /* and that much beyond it */
+#define LIMIT_NAMES        16384 /* that one element brings: tags, attributes, prefixes, namespaces */
 #define LIMIT_QUEUE_BYTES  (4u * 1024 * 1024) /* unsent output of one connection */
 #define LIMIT_JID_PART     1023
 #define LIMIT_JID          3071
@@ -27,6 +28,8 @@
 #define LIMIT_SRV_RECORDS         64 /* taken from both answers together, best priority first */
 #define LIMIT_ADDRESSES           32 /* of one host name */
 #define LIMIT_TLS_HANDSHAKE_BYTES (256u * 1024)
+#define LIMIT_TLS_CONTROLS        64 /* tickets, key updates, ... in a row, without data between them */
+#define LIMIT_TLS_OUT_BYTES       (64u * 1024) /* of TLS' own output that the peer does not take */
 
 #define LIMIT_PENDING_REQUESTS 16384
 #define LIMIT_ATTEMPTS         256 /* failed attempts that one error keeps */

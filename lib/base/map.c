@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define MAP_MIN 8 /* a power of two, like every capacity */
+#define MAP_MIN  8 /* a power of two, like every capacity */
+#define MAP_KEEP 64 /* what is larger is given back when the last entry goes */
 
 /* key NULL and value NULL: never used. key NULL and value TOMB: its entry was removed, a search goes on. */
 struct map_entry {
@@ -263,6 +264,11 @@ void *map_remove(struct map *map, const void *key, size_t key_len)
     *entry = (struct map_entry){.value = TOMB};
     map->count--;
     map->tombs++;
+    if (map->count == 0 && map->cap > MAP_KEEP) {
+        map->entries = mem_free(map->entries);
+        map->cap = 0;
+        map->tombs = 0;
+    }
     return value;
 }
 

@@ -65,17 +65,66 @@ static size_t ascii_run(const char *str, size_t len)
     return i;
 }
 
-bool utf8_is_valid(const char *str, size_t len)
+/* The highest bit is set in a byte of word - 0x20... or of word when the byte is below 0x20 or above 0x7F; a carry can
+ * only come out of such a byte, so the first one that is found is one. */
+static uint64_t find_odd(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+
+    return ((word - ones * 0x20) | word) & ones * 0x80;
+}
+
+/* The first byte is the lowest. */
+static uint64_t load_word(const char *str)
+{
+    uint64_t word;
+
+    memcpy(&word, str, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+/* There is no way out of the loop: compilers make vector instructions of it. */
+static bool is_plain_block(const char *str)
+{
+    uint64_t odd = 0;
+
+    for (size_t i = 0; i < 64; i += 8)
+        odd |= find_odd(load_word(str + i));
+    return !odd;
+}
+
+static bool is_plain(char c)
+{
+    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80;
+}
+
+size_t utf8_skip_plain(const char *str, size_t len)
 {
     size_t i = 0;
 
-    while (i < len) {
-        size_t n;
+    while (len - i >= 64 && is_plain_block(str + i))
+        i += 64;
+    for (; len - i >= 8; i += 8) {
+        uint64_t odd = find_odd(load_word(str + i));
 
-        i += ascii_run(str + i, len - i);
-        if (i == len)
-            break;
-        n = sequence_len((const unsigned char *)str + i, len - i);
+        if (odd)
+            return i + (size_t)__builtin_ctzll(odd) / 8;
+    }
+    if (i > 0 && i < len && !find_odd(load_word(str + len - 8)))
+        return len;
+    while (i < len && is_plain(str[i]))
+        i++;
+    return i;
+}
+
+bool utf8_is_valid(const char *str, size_t len)
+{
+    for (size_t i = 0; (i += utf8_skip_plain(str + i, len - i)) < len;) {
+        size_t n = sequence_len((const unsigned char *)str + i, len - i);
+
         if (n == 0)
             return false;
         i += n;
@@ -83,46 +132,11 @@ bool utf8_is_valid(const char *str, size_t len)
     return true;
 }
 
-/* The highest bit is set in a byte of word - 0x20... or of word when the byte is below 0x20 or above 0x7F; a carry can
- * only come out of such a byte. There is no way out of the loop: compilers make vector instructions of it. */
-static bool is_plain(const char *str, size_t words)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t odd = 0;
-
-    for (size_t i = 0; i < words; i++) {
-        uint64_t word;
-
-        memcpy(&word, str + i * sizeof word, sizeof word);
-        odd |= (word - ones * 0x20) | word;
-    }
-    return !(odd & ones * 0x80);
-}
-
-size_t utf8_skip_plain(const char *str, size_t len)
-{
-    size_t i = 0;
-
-    while (len - i >= 64 && is_plain(str + i, 8))
-        i += 64;
-    while (len - i >= 8 && is_plain(str + i, 1))
-        i += 8;
-    return i;
-}
-
 bool utf8_is_xml(const char *str, size_t len)
 {
-    size_t i = 0;
-
-    while (i < len) {
-        const unsigned char *p;
-        size_t n;
-
-        i += utf8_skip_plain(str + i, len - i);
-        if (i == len)
-            break;
-        p = (const unsigned char *)str + i;
-        n = sequence_len(p, len - i);
+    for (size_t i = 0; (i += utf8_skip_plain(str + i, len - i)) < len;) {
+        const unsigned char *p = (const unsigned char *)str + i;
+        size_t n = sequence_len(p, len - i);
 
         if (n == 0 || !is_xml_char(p, n))
             return false;

@@ -8,7 +8,7 @@
 bool utf8_is_valid(const char *str, size_t len); /* no overlong forms, no surrogates, <= U+10FFFF */
 /* valid UTF-8 and nothing outside the Char production of XML 1.0 (so no NUL either) */
 bool utf8_is_xml(const char *str, size_t len);
-/* How many bytes at the start are ASCII from space on; some at the end of the run may be left out. */
+/* How many bytes at the start are ASCII from space on. */
 size_t utf8_skip_plain(const char *str, size_t len);
 bool utf8_is_ascii(const char *str, size_t len);
 /* Decodes one code point of valid UTF-8, returns its length. */

@@ -65,7 +65,7 @@ static void client_destroy(struct bound *bound)
     states_clear(client);
     dispatch_clear(&client->dispatch);
     requests_clear(&client->requests);
-    sendq_clear(&client->sendq);
+    sendq_clear(client);
     features_clear(client);
     client_free(client);
 }

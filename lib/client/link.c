@@ -480,10 +480,31 @@ static bool is_curable(const struct link *link, const xmpp_error *error)
     }
 }
 
+/* Is this a redirection that we might follow? CORE-21: not from somebody whom TLS has not identified */
+static bool is_redirect(const struct link *link, const xmpp_error *error)
+{
+    return str_eq(xmpp_error_get_condition(error), "see-other-host") && !link->reached &&
+           link->socket.pipe && pipe_is_secured(link->socket.pipe);
+}
+
+/* Takes error over. */
+static xmpp_error *explain_redirects(xmpp_error *error)
+{
+    xmpp_error *limit =
+        error_create(xmpp_error_get_code(error), xmpp_error_get_phase(error),
+                     "more than %d redirections: %s", REDIRECTS_MAX, xmpp_error_get_text(error));
+
+    copy_details(limit, error);
+    xmpp_error_unref(error);
+    return limit;
+}
+
 void link_endpoint_failed(struct link *link, xmpp_error *error)
 {
     xmpp_client *client = link->client;
 
+    if (link->redirects == REDIRECTS_MAX && is_redirect(link, error))
+        error = explain_redirects(error);
     error_set_phase(error, client->state);
     if (!is_curable(link, error)) {
         link_end(link, error);
@@ -541,10 +562,7 @@ bool link_redirect(struct link *link, const xmpp_error *error)
     uint16_t port;
     bool is_ip;
 
-    /* CORE-21: not from somebody whom TLS has not identified */
-    if (!str_eq(xmpp_error_get_condition(error), "see-other-host") || link->reached ||
-        link->redirects == REDIRECTS_MAX || !link->socket.pipe ||
-        !pipe_is_secured(link->socket.pipe))
+    if (link->redirects == REDIRECTS_MAX || !is_redirect(link, error))
         return false;
     if (xmpp_error_get_elem(error))
         other = xmpp_elem_first_child(xmpp_error_get_elem(error), NS_STREAMS, "see-other-host");

@@ -31,8 +31,11 @@ struct post_ticket {
     xmpp_client *client; /* NULL: it is gone */
 };
 
+static void on_turn(struct net_task *task);
+
 int sendq_init(struct sendq *sendq)
 {
+    net_task_init(&sendq->turn, on_turn);
     list_init(&sendq->drain_slots);
     list_init(&sendq->posted);
     sendq->was_full = false;
@@ -56,8 +59,11 @@ static void free_all_posted(struct list *list)
     }
 }
 
-void sendq_clear(struct sendq *sendq)
+void sendq_clear(xmpp_client *client)
 {
+    struct sendq *sendq = &client->sendq;
+
+    net_task_cancel(client->loop, &sendq->turn);
     while (!list_is_empty(&sendq->drain_slots)) {
         struct drain *drain = CONTAINER_OF(sendq->drain_slots.next, struct drain, link);
         list_remove(&drain->link);
@@ -195,6 +201,18 @@ static bool send_first_posted(xmpp_client *client)
     return true;
 }
 
+/* Nobody knows how much other threads post: what finds no time in this turn goes on in another one. Each client has one
+ * place among those who wait for a turn, so the task that was waiting is not needed any more. */
+static void send_posted(xmpp_client *client)
+{
+    net_task_cancel(client->loop, &client->sendq.turn);
+    while (send_first_posted(client))
+        if (!net_has_time(client->loop)) {
+            net_task_schedule(client->loop, &client->sendq.turn);
+            return;
+        }
+}
+
 void sendq_drained(xmpp_client *client)
 {
     struct sendq *sendq = &client->sendq;
@@ -202,8 +220,7 @@ void sendq_drained(xmpp_client *client)
 
     if (client_get_queued(client) == 0)
         sendq->was_full = false;
-    while (send_first_posted(client))
-        ;
+    send_posted(client);
     /* A drain function may send, cancel, register: so the search begins anew each time. And it may fill the queue
      * again: then it is asked again when more has left, not here. */
     mark_due(sendq, client_get_queued(client));
@@ -214,6 +231,19 @@ void sendq_drained(xmpp_client *client)
         drain->fn(client, drain->slot.user_data);
         slot_release(&drain->slot);
     }
+}
+
+static void on_turn(struct net_task *task)
+{
+    xmpp_client *client = CONTAINER_OF(task, xmpp_client, sendq.turn);
+
+    /* one that lost its last reference in another thread is only waiting to be destroyed */
+    if (!bound_try_ref(&client->bound))
+        return;
+    client_hold(client);
+    send_posted(client);
+    client_release(client);
+    xmpp_client_unref(client);
 }
 
 static void on_posted(xmpp_loop *loop, void *user_data)
@@ -227,14 +257,7 @@ static void on_posted(xmpp_loop *loop, void *user_data)
     pthread_mutex_lock(&client->sendq.lock);
     client->sendq.ticket = NULL;
     pthread_mutex_unlock(&client->sendq.lock);
-    /* one that lost its last reference in another thread is only waiting to be destroyed */
-    if (!bound_try_ref(&client->bound))
-        return;
-    client_hold(client);
-    while (send_first_posted(client))
-        ;
-    client_release(client);
-    xmpp_client_unref(client);
+    net_task_schedule(client->loop, &client->sendq.turn);
 }
 
 static void ticket_free(void *user_data)

@@ -101,6 +101,19 @@ static void explain_version(const struct explain *explain, char *dst, size_t siz
         (void)str_format(dst, size, "no common TLS version: we speak 1.2 and 1.3");
 }
 
+/* GnuTLS itself has a limit, too: 8 key updates in a second. */
+static void explain_controls(const struct explain *explain, char *dst, size_t size)
+{
+    if (explain->has_unsent)
+        (void)str_format(dst, size, "more than %u bytes of TLS control messages for the peer wait",
+                         LIMIT_TLS_OUT_BYTES);
+    else if (explain->controls > LIMIT_TLS_CONTROLS)
+        (void)str_format(dst, size, "peer sends more than %d TLS control messages in a row",
+                         LIMIT_TLS_CONTROLS);
+    else
+        (void)str_format(dst, size, "peer sends TLS control messages faster than GnuTLS allows");
+}
+
 void explain_failure(gnutls_session_t session, const struct explain *explain, char *dst,
                      size_t size)
 {
@@ -121,7 +134,7 @@ void explain_failure(gnutls_session_t session, const struct explain *explain, ch
         (void)str_format(dst, size, "TLS handshake exceeds %u bytes", LIMIT_TLS_HANDSHAKE_BYTES);
         return;
     case GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS:
-        (void)str_format(dst, size, "peer sends TLS control messages without end");
+        explain_controls(explain, dst, size);
         return;
     case GNUTLS_E_DECRYPTION_FAILED:
         (void)str_format(dst, size, "TLS record was altered or is corrupt");

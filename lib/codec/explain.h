@@ -13,6 +13,8 @@ struct explain {
     const uint8_t *head; /* the first bytes that the peer sent */
     size_t head_len;
     bool in_handshake;
+    bool has_unsent; /* too much of what TLS itself has to say */
+    unsigned controls; /* of the peer, in a row */
 };
 
 /* Words in which a developer sees what to do. */

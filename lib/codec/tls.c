@@ -19,8 +19,6 @@
 #define RECORD_BYTES  16384u /* of data in one record, RFC 8446 5.1 */
 #define RECORD_SLACK  64u /* room for a KeyUpdate that GnuTLS puts in front */
 #define RECORD_WORTH  1024u /* a full wire_out is no reason for records below this */
-#define MAX_OUT_BYTES (64u * 1024) /* of our own output that nobody takes */
-#define MAX_CONTROLS  64 /* tickets, key updates, ... in a row, without data between them */
 #define MAX_BINDINGS  3
 #define BINDING_BYTES 64
 #define HEAD_BYTES    20
@@ -130,7 +128,7 @@ static ssize_t push(gnutls_transport_ptr_t ptr, const giovec_t *parts, int count
 /* Counts what comes in the open session and carries no data. */
 static int count_control(struct tls *tls)
 {
-    return ++tls->controls > MAX_CONTROLS ? GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS : 0;
+    return ++tls->controls > LIMIT_TLS_CONTROLS ? GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS : 0;
 }
 
 static int on_handshake_message(gnutls_session_t session, unsigned type, unsigned when,
@@ -154,6 +152,8 @@ static int tls_fail(struct tls *tls, int number)
         .head = tls->head,
         .head_len = tls->head_len,
         .in_handshake = tls->state == TLS_HANDSHAKE,
+        .has_unsent = tls->is_over_limit,
+        .controls = tls->controls,
     };
     bool was_open = tls->state == TLS_OPEN || tls->state == TLS_CLOSED;
     char text[384];
@@ -548,7 +548,7 @@ int tls_create(struct tls **ret, struct tls_creds *creds, const struct tls_optio
     if (!tls)
         return XMPP_ERR_NOMEM;
     tls->codec.ops = &tls_ops;
-    buf_init(&tls->out, MAX_OUT_BYTES);
+    buf_init(&tls->out, LIMIT_TLS_OUT_BYTES);
     (void)str_format(tls->verdict, sizeof(tls->verdict), "not verified");
     tls->is_ip = options->is_ip;
     tls->creds = tls_creds_ref(creds);

@@ -16,6 +16,7 @@ struct offered {
     const char *mechanisms[LIMIT_FEATURES];
     const char *cb_types[LIMIT_FEATURES];
     struct sasl_offer offer;
+    bool is_cut; /* there are more mechanisms */
 };
 
 static int choose(xmpp_stream *stream);
@@ -164,6 +165,7 @@ static void collect(const xmpp_stream *stream, struct offered *offered)
          child && offer->mechanism_count < LIMIT_FEATURES;
          child = xmpp_elem_next_sibling(child, NS_SASL, "mechanism"))
         offered->mechanisms[offer->mechanism_count++] = xmpp_elem_get_text(child);
+    offered->is_cut = child != NULL;
     for (child = xmpp_elem_first_child(types, NS_SASL_CB, "channel-binding");
          child && offer->cb_type_count < LIMIT_FEATURES;
          child = xmpp_elem_next_sibling(child, NS_SASL_CB, "channel-binding")) {
@@ -276,23 +278,30 @@ static int use_choice(xmpp_stream *stream)
 }
 
 /* The reason, and what was offered: names of mechanisms are short (SASL-01), and not all need be told. */
-static xmpp_error *explain_choice(const xmpp_stream *stream, const struct sasl_offer *offer,
+static xmpp_error *explain_choice(const xmpp_stream *stream, const struct offered *offered,
                                   const char *reason)
 {
     CLEANUP(buf_clear) struct buf names = {.limit = SHOWN_MECHANISMS};
+    const struct sasl_offer *offer = &offered->offer;
+    char cut[64] = "";
     int r = XMPP_OK;
+
+    if (offered->is_cut)
+        (void)str_format(cut, sizeof cut, "; only the first %d are looked at",
+                         LIMIT_FEATURES); /* fits */
 
     for (size_t i = 0; i < offer->mechanism_count && r >= 0; i++) {
         r = buf_append_str(&names, i > 0 ? ", " : " (it offers: ");
         if (r >= 0)
             r = buf_append_str(&names, offer->mechanisms[i]);
     }
-    return error_create(XMPP_ERR_AUTH, stream_phase(stream), "%s%.*s%s",
+    return error_create(XMPP_ERR_AUTH, stream_phase(stream), "%s%.*s%s%s",
                         *reason ? reason : "no usable SASL mechanism", (int)buf_len(&names),
                         buf_len(&names) > 0 ? (const char *)buf_peek(&names) : "",
                         buf_len(&names) == 0 ? ""
                         : r < 0              ? " ...)"
-                                             : ")");
+                                             : ")",
+                        cut);
 }
 
 static int choose(xmpp_stream *stream)
@@ -312,7 +321,7 @@ static int choose(xmpp_stream *stream)
         /* What the server said is worth more than that nothing is left. */
         xmpp_error *error = STEAL(auth->failure);
 
-        serror_fail(stream, error ? error : explain_choice(stream, &offered.offer, reason));
+        serror_fail(stream, error ? error : explain_choice(stream, &offered, reason));
         return XMPP_OK;
     }
     r = sasl_ssdp_string(&offered.offer, &auth->ssdp);

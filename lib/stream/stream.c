@@ -160,6 +160,8 @@ void engine_shrink(xmpp_stream *stream)
     struct stream_queue *queue = &stream->queue;
 
     buf_shrink(&stream->out, KEEP_BYTES);
+    if (stream->parse)
+        parse_shrink(stream->parse);
     if (queue->count > 0 || queue->cap <= KEEP_EVENTS)
         return;
     mem_free(queue->slots);

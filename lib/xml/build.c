@@ -29,36 +29,67 @@ static int check_open(const xmpp_elem *elem)
     return elem->tree->error;
 }
 
-static bool is_elem_ns(const char *ns)
+/* A name as the application gave it. */
+struct name {
+    const char *str;
+    size_t len;
+    const char *known; /* our own copy, or NULL */
+};
+
+static int check_name(const char *str, struct name *ret)
 {
-    /* Namespaces in XML 1.0, section 3: neither can be the default namespace */
-    return utf8_is_xml(ns, strlen(ns)) && !str_eq(ns, NS_XML) && !str_eq(ns, NS_XMLNS);
+    size_t len;
+
+    if (!str)
+        return XMPP_ERR_INVAL;
+    len = strlen(str);
+    *ret = (struct name){.str = str, .len = len, .known = name_find_ncname(str, len)};
+    return ret->known || name_is_ncname(str, len) ? XMPP_OK : XMPP_ERR_INVAL;
 }
 
-static int check_name(const char *ns, const char *name)
+/* Of an element or an attribute. */
+static int check_ns(const char *str, struct name *ret)
 {
-    if (!ns || !name || !is_elem_ns(ns) || !name_is_ncname(name, strlen(name)))
+    size_t len;
+
+    if (!str)
+        return XMPP_ERR_INVAL;
+    len = strlen(str);
+    *ret = (struct name){.str = str, .len = len, .known = len > 0 ? name_find(str, len) : ""};
+    if ((!ret->known && !utf8_is_xml(str, len)) || str_eq(str, NS_XMLNS))
         return XMPP_ERR_INVAL;
     return XMPP_OK;
+}
+
+/* Namespaces in XML 1.0, section 3: the namespace of "xml" cannot be the default one, either. */
+static int check_elem_ns(const char *str, struct name *ret)
+{
+    int r = check_ns(str, ret);
+
+    return r == XMPP_OK && str_eq(str, NS_XML) ? XMPP_ERR_INVAL : r;
+}
+
+static const char *keep_name(struct elem_tree *tree, const struct name *name)
+{
+    return name->known ? name->known : arena_strndup(tree->arena, name->str, name->len);
 }
 
 int xmpp_elem_create(xmpp_elem **ret, const char *ns, const char *name)
 {
     struct elem_tree *tree;
+    struct name given_ns;
+    struct name given;
     const char *own_ns;
     const char *own_name;
     int r;
 
-    if (!ret)
+    if (!ret || check_elem_ns(ns, &given_ns) < 0 || check_name(name, &given) < 0)
         return XMPP_ERR_INVAL;
-    r = check_name(ns, name);
-    if (r < 0)
-        return r;
     r = elem_tree_create(&tree);
     if (r < 0)
         return r;
-    own_ns = elem_tree_intern(tree, ns, strlen(ns));
-    own_name = elem_tree_intern(tree, name, strlen(name));
+    own_ns = keep_name(tree, &given_ns);
+    own_name = keep_name(tree, &given);
     if (!own_ns || !own_name || !elem_tree_add(tree, NULL, own_ns, own_name)) {
         elem_tree_unref(tree);
         return XMPP_ERR_NOMEM;
@@ -92,25 +123,26 @@ static void forget_jid(xmpp_elem *elem, const char *name)
         tree->to = xmpp_jid_unref(tree->to);
 }
 
-static int add_attr(xmpp_elem *elem, const char *ns, const char *name, const char *value)
+/* ns: NULL for none */
+static int add_attr(xmpp_elem *elem, const struct name *ns, const struct name *name,
+                    const char *value, size_t len)
 {
-    struct elem_tree *tree = elem->tree;
     const char *own_ns = NULL;
     const char *own_name;
 
     if (xmpp_elem_count_attrs(elem) >= LIMIT_ATTRS)
         return XMPP_ERR_LIMIT;
-    own_name = elem_tree_intern(tree, name, strlen(name));
+    own_name = keep_name(elem->tree, name);
     if (ns)
-        own_ns = elem_tree_intern(tree, ns, strlen(ns));
+        own_ns = keep_name(elem->tree, ns);
     if (!own_name || (ns && !own_ns))
         return XMPP_ERR_NOMEM;
-    return elem_add_attr(elem, own_ns, own_name, value, strlen(value));
+    return elem_add_attr(elem, own_ns, own_name, value, len);
 }
 
-static int replace_attr(xmpp_elem *elem, const struct elem_attr *old, const char *value)
+static int replace_attr(xmpp_elem *elem, const struct elem_attr *old, const char *value, size_t len)
 {
-    char *copy = arena_strndup(elem->tree->arena, value, strlen(value));
+    char *copy = arena_strndup(elem->tree->arena, value, len);
 
     if (!copy)
         return XMPP_ERR_NOMEM;
@@ -123,18 +155,22 @@ static int replace_attr(xmpp_elem *elem, const struct elem_attr *old, const char
 /* ns: NULL for none */
 static int set_attr(xmpp_elem *elem, const char *ns, const char *name, const char *value)
 {
+    size_t len = strlen(value);
     const struct elem_attr *old;
+    struct name given_ns;
+    struct name given;
     int r;
 
-    if (!utf8_is_xml(value, strlen(value)) || !name_is_ncname(name, strlen(name)))
+    if (!utf8_is_xml(value, len) || check_name(name, &given) < 0)
         return XMPP_ERR_INVAL;
     if (!ns && str_eq(name, "xmlns")) /* would be a declaration */
         return XMPP_ERR_INVAL;
-    if (ns && (!utf8_is_xml(ns, strlen(ns)) || str_eq(ns, NS_XMLNS)))
+    if (ns && check_ns(ns, &given_ns) < 0)
         return XMPP_ERR_INVAL;
 
     old = elem_find_attr(elem, ns, name);
-    r = old ? replace_attr(elem, old, value) : add_attr(elem, ns, name, value);
+    r = old ? replace_attr(elem, old, value, len)
+            : add_attr(elem, ns ? &given_ns : NULL, &given, value, len);
     if (r == XMPP_OK && !ns)
         forget_jid(elem, name);
     return r;
@@ -185,22 +221,22 @@ int xmpp_elem_add_text(xmpp_elem *elem, const char *text)
 
 static int add_child(xmpp_elem *parent, const char *ns, const char *name, xmpp_elem **ret)
 {
-    struct elem_tree *tree = parent->tree;
+    bool inherits = !ns || str_eq(ns, parent->ns);
+    struct name given_ns;
+    struct name given;
     const char *own_ns = parent->ns;
     const char *own_name;
-    int r;
 
-    r = check_name(ns ? ns : "", name);
-    if (r < 0)
-        return r;
+    if ((!inherits && check_elem_ns(ns, &given_ns) < 0) || check_name(name, &given) < 0)
+        return XMPP_ERR_INVAL;
     if (elem_get_level(parent) >= LIMIT_DEPTH)
         return XMPP_ERR_LIMIT;
-    if (ns && !str_eq(ns, parent->ns))
-        own_ns = elem_tree_intern(tree, ns, strlen(ns));
-    own_name = elem_tree_intern(tree, name, strlen(name));
+    if (!inherits)
+        own_ns = keep_name(parent->tree, &given_ns);
+    own_name = keep_name(parent->tree, &given);
     if (!own_ns || !own_name)
         return XMPP_ERR_NOMEM;
-    *ret = elem_tree_add(tree, parent, own_ns, own_name);
+    *ret = elem_tree_add(parent->tree, parent, own_ns, own_name);
     return *ret ? XMPP_OK : XMPP_ERR_NOMEM;
 }
 

@@ -159,13 +159,15 @@ int elem_append_text(xmpp_elem *elem, const char *str, size_t len)
     if (elem->last_child && elem->last_child->is_text)
         return extend_text(arena, (struct elem_text *)elem->last_child, str, len);
 
-    text = arena_alloc(arena, sizeof *text);
+    if (len > SIZE_MAX - sizeof *text - 1)
+        return XMPP_ERR_NOMEM;
+    text = arena_alloc(arena, sizeof *text + len + 1); /* the string is behind it until it grows */
     if (!text)
         return XMPP_ERR_NOMEM;
-    *text = (struct elem_text){.node = {.is_text = true}, .len = len, .cap = len + 1};
-    text->str = arena_strndup(arena, str, len);
-    if (!text->str)
-        return XMPP_ERR_NOMEM;
+    *text = (struct elem_text){
+        .node = {.is_text = true}, .str = (char *)(text + 1), .len = len, .cap = len + 1};
+    memcpy(text->str, str, len);
+    text->str[len] = '\0';
     append_node(elem, &text->node);
     return XMPP_OK;
 }

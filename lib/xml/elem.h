@@ -71,6 +71,7 @@ struct elem_jids {
     unsigned hit; /* what was found last: nearly always our own address */
 };
 void elem_jids_clear(struct elem_jids *jids);
+void elem_jids_trim(struct elem_jids *jids); /* forgets all but the first few */
 
 /* The layer's own way to build trees from the wire: no checks of names and characters (the parser
  * made them). ns and name must live as long as the tree: string constants, or from

@@ -31,23 +31,9 @@ void memo_next_round(struct memo *memo)
  */
 static struct memo_entry *place_of(struct memo_entry *entries, size_t cap, const void *key)
 {
-    uint64_t hash = (uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15);
-
-    for (size_t i = (size_t)(hash >> 32) & (cap - 1);; i = (i + 1) & (cap - 1))
+    for (size_t i = memo_hash(key) & (cap - 1);; i = (i + 1) & (cap - 1))
         if (entries[i].key == key || !entries[i].key)
             return &entries[i];
-}
-
-const char *memo_find(const struct memo *memo, const void *key)
-{
-    const struct memo_entry *entry;
-
-    if (memo->cap == 0)
-        return NULL;
-    entry = place_of(memo->entries, memo->cap, key);
-    if (!entry->key || (entry->round != 0 && entry->round != memo->round))
-        return NULL;
-    return entry->value;
 }
 
 static int grow(struct memo *memo)

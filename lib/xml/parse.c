@@ -17,6 +17,9 @@
 #define BIG_TAG   (8u * 1024) /* buffers inside libxml2 stay as large as the largest tag */
 #define KEEP_HELD 1024
 
+/* of CDATA are fed before libxml2 must tell it; less than any limit of a tag, which is also that of its silence */
+#define CDATA_PART 512
+
 struct parse {
     struct sax sax;
     struct scan scan;
@@ -24,6 +27,7 @@ struct parse {
     struct chars chars;
     char partial[4]; /* a character that is not finished */
     size_t partial_len;
+    size_t brackets; /* "]" in CDATA that may begin its end, and are not fed yet */
     unsigned bom; /* bytes of a byte order mark at the start */
     bool started;
 };
@@ -51,13 +55,13 @@ static void fail_scan(struct parse *p)
                  "markup or text in a place where it cannot be");
         break;
     case SCAN_TAG_TOO_LONG:
-        sax_fail_limit(&p->sax, "bytes of one tag above", p->sax.limits.max_tag_bytes);
+        sax_fail_limit(&p->sax, "more than", p->sax.limits.max_tag_bytes, "bytes in one tag");
         break;
     case SCAN_ELEM_TOO_LONG:
-        sax_fail_limit(&p->sax, "bytes of one element above", p->sax.limits.max_elem_bytes);
+        sax_fail_limit(&p->sax, "more than", p->sax.limits.max_elem_bytes, "bytes in one element");
         break;
     case SCAN_TOO_MANY_ATTRS:
-        sax_fail_limit(&p->sax, "attributes of one element above", p->sax.limits.max_attrs);
+        sax_fail_limit(&p->sax, "more than", p->sax.limits.max_attrs, "attributes in one element");
         break;
     }
 }
@@ -84,6 +88,21 @@ static size_t feed_held(struct parse *p, const char *data, size_t len)
     return n;
 }
 
+/* libxml2 keeps a CDATA section back until it ends, so a long one becomes several, but not inside of what may be its
+ * end. */
+static void feed_cdata(struct parse *p, const char *data, size_t len)
+{
+    size_t kept = p->scan.fault == SCAN_OK && p->scan.state == SCAN_CDATA ? p->scan.matched : 0;
+    size_t total = p->brackets + len - kept;
+    size_t old = p->brackets < total ? p->brackets : total;
+
+    sax_feed(&p->sax, "]]", old);
+    sax_feed(&p->sax, data, total - old);
+    if (p->scan.state == SCAN_CDATA && p->sax.silent >= CDATA_PART)
+        sax_feed(&p->sax, "]]><![CDATA[", 12);
+    p->brackets = kept;
+}
+
 static size_t feed_whole_tags(struct parse *p, const char *data, size_t len, bool single)
 {
     uint64_t before = p->scan.pos;
@@ -93,7 +112,10 @@ static size_t feed_whole_tags(struct parse *p, const char *data, size_t len, boo
 
     if (scan_is_in_tag(&p->scan))
         whole = p->scan.tag_at > before ? (size_t)(p->scan.tag_at - before) : 0;
-    sax_feed(&p->sax, data, whole);
+    if (p->brackets > 0 || p->scan.state == SCAN_CDATA)
+        feed_cdata(p, data, whole);
+    else
+        sax_feed(&p->sax, data, whole);
     if (p->scan.fault == SCAN_OK && p->sax.error == XMPP_OK &&
         buf_append(&p->held, data + whole, n - whole) < 0)
         sax_fail_nomem(&p->sax);
@@ -285,6 +307,11 @@ bool parse_is_inside(const struct parse *p)
 {
     return p->partial_len > 0 || scan_is_in_tag(&p->scan) || p->scan.state == SCAN_CDATA ||
            p->scan.depth > p->sax.base;
+}
+
+void parse_shrink(struct parse *p)
+{
+    sax_shrink(&p->sax);
 }
 
 int xmpp_elem_parse(xmpp_elem **ret, const char *xml, size_t len)

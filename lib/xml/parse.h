@@ -41,10 +41,11 @@ int parse_feed(struct parse *parse, const void *data, size_t len, bool single, s
  * "policy-violation"      a limit
  * "resource-constraint"   out of memory */
 const char *parse_get_condition(const struct parse *parse);
-/* What happened, for people: "element nesting deeper than 128"; static or in the parser; never
+/* What happened, for people: "element nesting deeper than 128 levels"; static or in the parser; never
  * NULL. */
 const char *parse_get_reason(const struct parse *parse);
 enum parse_event parse_next(struct parse *parse, xmpp_elem **ret); /* *ret: new reference or NULL */
+void parse_shrink(struct parse *parse); /* nothing moves: gives back what a burst has left */
 /* true inside an unfinished tag or element (EOF here is a truncation in the middle) */
 bool parse_is_inside(const struct parse *parse);
 

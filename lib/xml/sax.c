@@ -48,11 +48,11 @@ void sax_fail_nomem(struct sax *sax)
     sax_fail(sax, XMPP_ERR_NOMEM, "resource-constraint", "out of memory");
 }
 
-void sax_fail_limit(struct sax *sax, const char *what, size_t limit)
+void sax_fail_limit(struct sax *sax, const char *before, size_t limit, const char *behind)
 {
     char reason[96];
 
-    (void)str_format(reason, sizeof reason, "%s %zu", what, limit); /* fits */
+    (void)str_format(reason, sizeof reason, "%s %zu %s", before, limit, behind); /* fits */
     sax_fail(sax, XMPP_ERR_LIMIT, "policy-violation", reason);
 }
 
@@ -95,22 +95,13 @@ enum parse_event sax_next(struct sax *sax, xmpp_elem **ret)
 
 /* --- callbacks of libxml2 --- */
 
-/* A name of libxml2's dictionary, where it lives at one address, as a name of our tree. */
-static const char *own_name(struct sax *sax, const xmlChar *name)
+static const char *learn_name(struct sax *sax, const xmlChar *name)
 {
     const char *str = (const char *)name;
-    const char *own;
-    size_t len;
-    bool known;
+    size_t len = strlen(str);
+    const char *own = name_find(str, len);
+    bool known = own != NULL;
 
-    if (!name)
-        return "";
-    own = memo_find(&sax->names, name);
-    if (own)
-        return own;
-    len = strlen(str);
-    own = name_find(str, len);
-    known = own != NULL;
     if (!known)
         own = arena_strndup(sax->tree->arena, str, len);
     if (!own || memo_set(&sax->names, name, own, known) < 0)
@@ -118,17 +109,42 @@ static const char *own_name(struct sax *sax, const xmlChar *name)
     return own;
 }
 
-static int add_attrs(struct sax *sax, xmpp_elem *elem, int count, const xmlChar **attrs)
+/* A name of libxml2's dictionary, where it lives at one address, as a name of our tree. */
+static inline const char *own_name(struct sax *sax, const xmlChar *name)
 {
-    for (int i = 0; i < count; i++, attrs += 5) {
-        const char *name = own_name(sax, attrs[0]);
-        const char *ns = attrs[2] ? own_name(sax, attrs[2]) : NULL;
-        size_t len = (size_t)(attrs[4] - attrs[3]);
+    const char *own = memo_find(&sax->names, name);
 
-        if (!name || (attrs[2] && !ns))
+    return own ? own : learn_name(sax, name);
+}
+
+/* What libxml2 says of an attribute: local name, prefix, namespace, and the two ends of the value. */
+enum { ATTR_NAME = 0, ATTR_NS = 2, ATTR_VALUE = 3, ATTR_END = 4, ATTR_WORDS = 5 };
+
+static size_t get_attr_len(const xmlChar **attr)
+{
+    return (size_t)(attr[ATTR_END] - attr[ATTR_VALUE]);
+}
+
+/* Behind the element lie its attributes, and behind them their values. */
+static int fill_attrs(struct sax *sax, xmpp_elem *elem, int count, const xmlChar **attrs)
+{
+    struct elem_attr *attr = (struct elem_attr *)(elem + 1);
+    char *value = (char *)(attr + count);
+
+    elem->attrs = attr;
+    elem->last_attr = attr + count - 1;
+    for (; count > 0; count--, attr++, attrs += ATTR_WORDS) {
+        const char *name = own_name(sax, attrs[ATTR_NAME]);
+        const char *ns = attrs[ATTR_NS] ? own_name(sax, attrs[ATTR_NS]) : NULL;
+        size_t len = get_attr_len(attrs);
+
+        if (!name || (attrs[ATTR_NS] && !ns))
             return XMPP_ERR_NOMEM;
-        if (elem_add_attr(elem, ns, name, (const char *)attrs[3], len) < 0)
-            return XMPP_ERR_NOMEM;
+        *attr = (struct elem_attr){
+            .ns = ns, .name = name, .value = value, .next = count > 1 ? attr + 1 : NULL};
+        memcpy(value, attrs[ATTR_VALUE], len);
+        value[len] = '\0';
+        value += len + 1;
     }
     return XMPP_OK;
 }
@@ -151,22 +167,27 @@ static int add_elem(struct sax *sax, const xmlChar *local, const xmlChar *uri, i
     const char *name;
     const char *ns;
     xmpp_elem *elem;
-    int r;
+    size_t size = sizeof *elem + (size_t)count * sizeof(struct elem_attr);
 
     if (!sax->tree) {
-        r = start_tree(sax);
+        int r = start_tree(sax);
         if (r < 0)
             return r;
     }
     name = own_name(sax, local);
-    ns = own_name(sax, uri);
-    if (!name || !ns)
-        return XMPP_ERR_NOMEM;
-    elem = elem_tree_add(sax->tree, sax->elem, ns, name);
+    ns = uri ? own_name(sax, uri) : "";
+    for (int i = 0; i < count; i++) /* of one tag in memory: no overflow */
+        size += get_attr_len(attrs + i * ATTR_WORDS) + 1;
+    elem = name && ns ? arena_alloc(sax->tree->arena, size) : NULL;
     if (!elem)
         return XMPP_ERR_NOMEM;
+    *elem = (xmpp_elem){.tree = sax->tree, .ns = ns, .name = name};
+    if (sax->elem)
+        elem_attach(sax->elem, elem);
+    else
+        sax->tree->root = elem;
     sax->elem = elem;
-    return add_attrs(sax, elem, count, attrs);
+    return count > 0 ? fill_attrs(sax, elem, count, attrs) : XMPP_OK;
 }
 
 static int finish_tree(struct sax *sax, enum parse_event event)
@@ -182,6 +203,7 @@ static int finish_tree(struct sax *sax, enum parse_event event)
     sax->tree = NULL;
     sax->elem = NULL;
     sax->had_text = false;
+    sax->old_names = xmlDictSize(sax->ctxt->dict);
     return XMPP_OK;
 }
 
@@ -253,6 +275,13 @@ static bool is_bloated(const struct sax *sax)
            (size - LIMIT_TREE_SLACK) / LIMIT_TREE_FACTOR > sax->limits.max_elem_bytes;
 }
 
+/* SEC-16: what libxml2 does with a name takes the longer the more of them there are, and they stay until the element is
+ * finished. */
+static bool has_too_many_names(const struct sax *sax)
+{
+    return xmlDictSize(sax->ctxt->dict) - sax->old_names > LIMIT_NAMES;
+}
+
 static void on_start(void *user_data, const xmlChar *local, const xmlChar *prefix,
                      const xmlChar *uri, int ns_count, const xmlChar **ns, int attr_count,
                      int default_count, const xmlChar **attrs)
@@ -262,6 +291,7 @@ static void on_start(void *user_data, const xmlChar *local, const xmlChar *prefi
     int r;
 
     (void)default_count; /* there is no DTD */
+    sax->after_cr = false;
     sax->silent = 0;
     if (sax->error < 0)
         return;
@@ -270,16 +300,20 @@ static void on_start(void *user_data, const xmlChar *local, const xmlChar *prefi
         return;
     }
     if (!is_header && sax->depth - sax->base >= sax->limits.max_depth) { /* SEC-15 */
-        sax_fail_limit(sax, "element nesting deeper than", sax->limits.max_depth);
+        sax_fail_limit(sax, "element nesting deeper than", sax->limits.max_depth, "levels");
         return;
     }
     if ((size_t)attr_count + (size_t)ns_count > sax->limits.max_attrs) {
-        sax_fail_limit(sax, "attributes of one element above", sax->limits.max_attrs);
+        sax_fail_limit(sax, "more than", sax->limits.max_attrs, "attributes in one element");
         return;
     }
     if (sax->tree && is_bloated(sax)) {
         sax_fail_limit(sax, "a stanza needs more memory than befits one of",
-                       sax->limits.max_elem_bytes);
+                       sax->limits.max_elem_bytes, "bytes");
+        return;
+    }
+    if (has_too_many_names(sax)) {
+        sax_fail_limit(sax, "more than", LIMIT_NAMES, "different names in one element");
         return;
     }
     sax->depth++;
@@ -300,6 +334,7 @@ static void on_end(void *user_data, const xmlChar *local, const xmlChar *prefix,
     (void)local;
     (void)prefix;
     (void)uri;
+    sax->after_cr = false;
     sax->silent = 0;
     if (sax->error < 0)
         return;
@@ -322,9 +357,8 @@ static bool is_white(const xmlChar *str, int len)
     return true;
 }
 
-static void on_text(void *user_data, const xmlChar *str, int len)
+static void add_text(struct sax *sax, const xmlChar *str, int len)
 {
-    struct sax *sax = user_data;
     int r = XMPP_OK;
 
     sax->silent = 0;
@@ -339,6 +373,37 @@ static void on_text(void *user_data, const xmlChar *str, int len)
     }
     if (r < 0)
         sax_fail_nomem(sax);
+}
+
+static void on_text(void *user_data, const xmlChar *str, int len)
+{
+    struct sax *sax = user_data;
+
+    sax->after_cr = false;
+    add_text(sax, str, len);
+}
+
+/* XML 1.0 2.11: CR and CR LF are line ends. libxml2 makes LF of them everywhere but in CDATA that comes in pieces. */
+static void on_cdata(void *user_data, const xmlChar *str, int len)
+{
+    struct sax *sax = user_data;
+    const xmlChar *end = str + len;
+
+    if (sax->after_cr && len > 0 && *str == '\n')
+        str++;
+    for (;;) {
+        const xmlChar *cr = memchr(str, '\r', (size_t)(end - str));
+
+        add_text(sax, str, (int)((cr ? cr : end) - str));
+        if (!cr)
+            break;
+        add_text(sax, (const xmlChar *)"\n", 1);
+        str = cr + 1;
+        if (str < end && *str == '\n')
+            str++;
+    }
+    if (len > 0)
+        sax->after_cr = end[-1] == '\r';
 }
 
 /* The scanner refuses these before; here is the second lock (XML-02). */
@@ -468,7 +533,7 @@ static int open_ctxt(struct sax *sax)
     handler.endElementNs = on_end;
     handler.characters = on_text;
     handler.ignorableWhitespace = on_text;
-    handler.cdataBlock = on_text;
+    handler.cdataBlock = on_cdata;
     handler.comment = on_name;
     handler.reference = on_name;
     handler.processingInstruction = on_instruction;
@@ -489,6 +554,7 @@ static int open_ctxt(struct sax *sax)
     sax->ctxt = ctxt;
     sax->fed = 0;
     sax->silent = 0;
+    sax->old_names = xmlDictSize(ctxt->dict);
     return XMPP_OK;
 }
 
@@ -513,7 +579,7 @@ void sax_feed(struct sax *sax, const void *data, size_t len)
         fail_malformed(sax, NULL);
     else if (sax->silent > sax->limits.max_tag_bytes + SLACK)
         /* an entity reference that does not end, for one */
-        sax_fail_limit(sax, "bytes without a token above", sax->limits.max_tag_bytes);
+        sax_fail_limit(sax, "more than", sax->limits.max_tag_bytes, "bytes without a token");
 }
 
 bool sax_wants_exchange(const struct sax *sax)
@@ -537,6 +603,7 @@ void sax_exchange(struct sax *sax)
     if (sax->error < 0 || sax->depth != 1) {
         close_ctxt(sax->ctxt);
         sax->ctxt = old;
+        sax->old_names = xmlDictSize(old->dict);
         sax->fed = fed;
         sax->error = XMPP_OK;
         sax->condition = NULL;
@@ -546,8 +613,14 @@ void sax_exchange(struct sax *sax)
     }
     close_ctxt(old);
     sax->header_dict = xmlDictGetUsage(sax->ctxt->dict);
+    sax->old_names = xmlDictSize(sax->ctxt->dict);
     memo_clear(&sax->names); /* its keys are addresses in the old dictionary */
     sax->exchange = false;
+}
+
+void sax_shrink(struct sax *sax)
+{
+    elem_jids_trim(&sax->jids);
 }
 
 static void init_once(void)

@@ -28,11 +28,13 @@ struct sax {
     struct elem_tree *tree; /* of the element that is being read */
     xmpp_elem *elem; /* the innermost open one */
     bool had_text; /* since the last top-level element */
+    bool after_cr; /* the last byte of CDATA was a CR */
     bool muted; /* the root's start tag is fed to a fresh parser */
     bool exchange; /* wanted as soon as nothing is open */
     size_t silent; /* bytes since the last callback */
     uint64_t fed; /* to this ctxt */
     size_t header_dict; /* what the header alone takes in the dictionary */
+    int old_names; /* in the dictionary, when the last tree was finished */
 
     struct memo names; /* of libxml2's dictionary */
     struct elem_jids jids;
@@ -55,10 +57,12 @@ enum parse_event sax_next(struct sax *sax, xmpp_elem **ret);
  * tag, and only the root be open; nobody notices. Without memory it stays with the old parser. */
 bool sax_wants_exchange(const struct sax *sax);
 void sax_exchange(struct sax *sax);
+/* Nothing moves at the moment: gives back what a burst has left. */
+void sax_shrink(struct sax *sax);
 
 /* The first failure stays. */
 void sax_fail(struct sax *sax, int error, const char *condition, const char *reason);
 void sax_fail_nomem(struct sax *sax);
-void sax_fail_limit(struct sax *sax, const char *what, size_t limit);
+void sax_fail_limit(struct sax *sax, const char *before, size_t limit, const char *behind);
 
 #endif

@@ -1,6 +1,7 @@
 #include "xml/scan.h"
 
 #include "base/str.h"
+#include "xml/marks.h"
 
 #include <string.h>
 
@@ -201,118 +202,146 @@ static void take_byte(struct scan *scan, const struct parse_limits *limits, char
     }
 }
 
-/* What a run in a start tag does not end at: names, white space, slashes. '<' is not met there. */
-static bool is_plain(char c)
+#define BLOCK 64
+
+/* Goes from mark to mark. */
+struct walk {
+    const char *data;
+    size_t len;
+    size_t base; /* of the block that was looked at last */
+    uint64_t marks; /* in it, the lowest bit for its first byte */
+};
+
+static uint64_t find_marks(const char *block)
 {
-    return c != '=' && c != '"' && c != '\'' && c != '>';
+    uint64_t marks = 0;
+
+    for (unsigned i = 0; i < BLOCK; i += MARKS_BLOCK)
+        marks |= (uint64_t)marks_find(block + i) << i;
+    return marks;
 }
 
-/* The first byte is the lowest. */
-static uint64_t load_word(const char *data)
+static size_t look_at_blocks(struct walk *walk, size_t base)
 {
-    uint64_t word;
+    for (; base < walk->len; base += BLOCK) {
+        size_t left = walk->len - base;
 
-    memcpy(&word, data, sizeof word);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
+        walk->base = base;
+        if (left >= BLOCK) {
+            walk->marks = find_marks(walk->data + base);
+        } else {
+            char block[BLOCK] = {0};
 
-/* The highest bit of the first byte that may not be plain, and of some behind it. Plain ones are among them: it looks
- * for 0x3C to 0x3F, and for 0x22, 0x23, 0x26, 0x27. */
-static uint64_t find_suspects(uint64_t word)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t angles = (word & ones * 0xFC) ^ ones * 0x3C;
-    uint64_t quotes = (word & ones * 0xFA) ^ ones * 0x22;
-
-    return (((angles - ones) & ~angles) | ((quotes - ones) & ~quotes)) & ones * 0x80;
-}
-
-/* How many bytes at the start are plain. */
-static size_t skip_plain(const char *data, size_t len)
-{
-    size_t i = 0;
-
-    while (len - i >= sizeof(uint64_t)) {
-        uint64_t suspects = find_suspects(load_word(data + i));
-
-        if (!suspects) {
-            i += sizeof(uint64_t);
-            continue;
+            memcpy(block, walk->data + base, left);
+            walk->marks = find_marks(block) & ((UINT64_C(1) << left) - 1);
         }
-        i += (size_t)__builtin_ctzll(suspects) / 8;
-        if (!is_plain(data[i]))
-            return i;
-        i++;
+        if (walk->marks)
+            return base + (size_t)__builtin_ctzll(walk->marks);
     }
-    while (i < len && is_plain(data[i]))
-        i++;
+    return walk->len;
+}
+
+/* Where the first mark is, at or behind from; or len. Never goes back. */
+static inline size_t next_mark(struct walk *walk, size_t from)
+{
+    uint64_t marks;
+
+    if (from - walk->base >= BLOCK)
+        return look_at_blocks(walk, from);
+    marks = walk->marks >> (from - walk->base);
+    if (marks)
+        return from + (size_t)__builtin_ctzll(marks);
+    return look_at_blocks(walk, walk->base + BLOCK);
+}
+
+/* The first of two marks. */
+static inline size_t next_of_two(struct walk *walk, size_t from, char a, char b)
+{
+    size_t i = next_mark(walk, from);
+
+    while (i < walk->len && walk->data[i] != a && walk->data[i] != b)
+        i = next_mark(walk, i + 1);
     return i;
 }
 
-/* Start tags: whole attributes. There is no '<' in data. */
-static size_t skip_attrs(struct scan *scan, const struct parse_limits *limits, const char *data,
-                         size_t len)
+static bool is_quote(char c)
 {
-    size_t i = 0;
+    return c == '"' || c == '\'';
+}
 
-    for (;;) {
-        const char *end;
+/* Start tags: whole attributes. */
+static inline size_t skip_attrs(struct scan *scan, const struct parse_limits *limits,
+                                struct walk *walk, size_t from)
+{
+    const char *data = walk->data;
+    size_t i = from;
 
-        i += skip_plain(data + i, len - i);
-        if (i == len || data[i] == '>')
+    for (;; i++) {
+        i = next_mark(walk, i);
+        if (i == walk->len || data[i] == '>' || data[i] == '<')
             break;
         if (data[i] == '=') {
             if (scan->attrs >= limits->max_attrs)
                 break;
             scan->attrs++;
-            i++;
-            if (i == len || (data[i] != '"' && data[i] != '\''))
+            if (i + 1 == walk->len || !is_quote(data[i + 1]))
                 continue;
+            i++;
         }
-        end = memchr(data + i + 1, data[i], len - i - 1);
-        if (!end) {
-            scan->state = SCAN_VALUE;
-            scan->quote = data[i];
-            scan->slash = false;
-            return len;
+        if (is_quote(data[i])) {
+            char quote = data[i];
+
+            i = next_of_two(walk, i + 1, quote, '<');
+            if (i == walk->len || data[i] == '<') {
+                scan->state = SCAN_VALUE;
+                scan->quote = quote;
+                scan->slash = false;
+                return i;
+            }
         }
-        i = (size_t)(end - data) + 1;
     }
-    if (i > 0)
+    if (i > from)
         scan->slash = data[i - 1] == '/';
     return i;
 }
 
-/* How many bytes lie before the first c, or all. */
-static size_t skip_to(const char *data, size_t len, char c)
+/* It never looks further than it goes: a text of brackets is not seen twice. */
+static inline size_t skip_text(struct walk *walk, size_t from)
 {
-    const char *found = memchr(data, c, len);
+    const char *data = walk->data;
+    size_t i = next_mark(walk, from);
 
-    return found ? (size_t)(found - data) : len;
+    while (i < walk->len && data[i] != '<' && data[i] != '&' && data[i] != ']')
+        i = next_mark(walk, i + 1);
+    return i;
 }
 
-/* How many bytes from data on need no closer look: most. before_open of them lie before the next '<'. */
-static size_t skip(struct scan *scan, const struct parse_limits *limits, const char *data,
-                   size_t len, size_t before_open)
+static size_t skip_cdata(const struct walk *walk, size_t from)
+{
+    const char *bracket = memchr(walk->data + from, ']', walk->len - from);
+
+    return bracket ? (size_t)(bracket - walk->data) : walk->len;
+}
+
+/* Where the first byte is, at or behind from, that needs a closer look: most do not. */
+static size_t skip(struct scan *scan, const struct parse_limits *limits, struct walk *walk,
+                   size_t from)
 {
     switch (scan->state) {
     case SCAN_TEXT:
-        if (scan->matched > 0 || scan->in_ref || scan->depth == 0 || before_open == 0)
-            return 0;
-        return skip_to(data, skip_to(data, before_open, '&'), ']');
+        if (scan->matched > 0 || scan->in_ref || scan->depth == 0 || walk->data[from] == '<')
+            return from;
+        return skip_text(walk, from);
     case SCAN_CDATA:
-        return scan->matched > 0 ? 0 : skip_to(data, len, ']');
+        return scan->matched > 0 ? from : skip_cdata(walk, from);
     case SCAN_START:
-        return skip_attrs(scan, limits, data, before_open);
+        return skip_attrs(scan, limits, walk, from);
     case SCAN_VALUE:
-        return skip_to(data, before_open, scan->quote);
+        return next_of_two(walk, from, scan->quote, '<');
     case SCAN_END:
-        return skip_to(data, before_open, '>');
+        return next_of_two(walk, from, '>', '<');
     default:
-        return 0;
+        return from;
     }
 }
 
@@ -321,63 +350,89 @@ static bool must_stop(const struct scan *scan, enum scan_stop stop)
     return (stop == SCAN_STOP_TAG && scan->at_tag) || (stop == SCAN_STOP_EVENT && scan->at_event);
 }
 
-/* Of data, which begins with '<': can it be a tag inside of an element, with nothing wrong up to the next '<'? */
-static bool is_common_tag(const struct scan *scan, const char *data, size_t len)
+/* Can a tag begin here, inside of an element? Whether the state is that of text, the caller knows. */
+static inline bool is_common_tag(const struct walk *walk, size_t at)
 {
-    return len >= 2 && (data[1] == '/' || (unsigned char)data[1] > '@') &&
-           scan->state == SCAN_TEXT && scan->depth > 0 && !scan->in_ref;
+    const char *data = walk->data + at;
+
+    return data[0] == '<' && walk->len - at >= 2 &&
+           (data[1] == '/' || (unsigned char)data[1] > '@');
 }
 
-/* A common tag, to behind its end or as far as it goes without a closer look. data: up to the next '<'. */
-static size_t take_common_tag(struct scan *scan, const struct parse_limits *limits,
-                              const char *data, size_t len)
+/* A common tag, to behind its end or as far as it goes without a closer look. */
+static inline size_t take_common_tag(struct scan *scan, const struct parse_limits *limits,
+                                     struct walk *walk, size_t from)
 {
-    size_t n = 2;
+    bool is_end = walk->data[from + 1] == '/';
+    size_t i;
 
     take_open(scan);
     scan->matched = 0;
-    if (data[1] == '/') {
+    if (is_end) {
         scan->state = SCAN_END;
-        n += skip_to(data + n, len - n, '>');
+        i = next_of_two(walk, from + 2, '>', '<');
     } else {
         begin_start(scan);
-        n += skip_attrs(scan, limits, data + n, len - n);
+        i = skip_attrs(scan, limits, walk, from + 2);
     }
-    scan->pos += n;
-    if (n == len || data[n] != '>')
-        return n;
-    if (scan->state == SCAN_START)
-        finish_start(scan, limits);
-    else
+    scan->pos += i - from;
+    if (i == walk->len || walk->data[i] != '>')
+        return i;
+    if (is_end)
         finish_end(scan, limits);
+    else
+        finish_start(scan, limits);
     scan->pos++;
-    return n + 1;
+    return i + 1;
+}
+
+/* What stanzas consist of: common tags, and text between them. Returns where it stopped: anything else, or an end. */
+static size_t take_common_tags(struct scan *scan, const struct parse_limits *limits,
+                               struct walk *walk, size_t from, enum scan_stop stop)
+{
+    size_t i = from;
+
+    for (;;) {
+        size_t text;
+
+        i = take_common_tag(scan, limits, walk, i);
+        if (i == walk->len || !scan->at_tag || scan->depth == 0 || must_stop(scan, stop))
+            return i;
+        scan->at_event = false;
+        scan->at_tag = false;
+        text = i;
+        if (walk->data[i] != '<')
+            i = skip_text(walk, i);
+        scan->pos += i - text;
+        if (i == walk->len || !is_common_tag(walk, i))
+            return i;
+    }
 }
 
 /* Bytes that are inside of all limits, whatever they are. */
 static size_t take_within_limits(struct scan *scan, const struct parse_limits *limits,
                                  const char *data, size_t len, enum scan_stop stop)
 {
-    size_t open = skip_to(data, len, '<');
+    struct walk walk = {.data = data, .len = len};
     size_t i = 0;
 
+    (void)look_at_blocks(&walk, 0);
     for (;;) {
-        size_t n = skip(scan, limits, data + i, len - i, open - i);
+        size_t next = skip(scan, limits, &walk, i);
 
-        i += n;
-        scan->pos += n;
+        scan->pos += next - i;
+        i = next;
         if (i == len)
             return i;
-        if (i == open && is_common_tag(scan, data + i, len - i)) {
-            open = i + 1 + skip_to(data + i + 1, len - i - 1, '<');
-            i += take_common_tag(scan, limits, data + i, open - i);
+        if (scan->state == SCAN_TEXT && scan->depth > 0 && !scan->in_ref &&
+            is_common_tag(&walk, i)) {
+            i = take_common_tags(scan, limits, &walk, i, stop);
         } else {
             take_byte(scan, limits, data[i]);
             if (scan->fault != SCAN_OK)
                 return i;
             scan->pos++;
-            if (i++ >= open) /* above: behind CDATA */
-                open = i + skip_to(data + i, len - i, '<');
+            i++;
         }
         if (i == len || must_stop(scan, stop))
             return i;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "jid/jid.h"
 #include "xml/ns.h"
 
@@ -19,6 +20,18 @@ void elem_jids_clear(struct elem_jids *jids)
     for (unsigned i = 0; i < jids->count; i++)
         xmpp_jid_unref(jids->jids[i]);
     *jids = (struct elem_jids){.count = 0};
+}
+
+void elem_jids_trim(struct elem_jids *jids)
+{
+    while (jids->count > ELEM_JIDS_FEW) {
+        jids->count--;
+        jids->jids[jids->count] = xmpp_jid_unref(jids->jids[jids->count]);
+    }
+    if (jids->next >= ELEM_JIDS_FEW)
+        jids->next = 0;
+    if (jids->hit >= ELEM_JIDS_FEW)
+        jids->hit = 0;
 }
 
 /* Few of the addresses that come together agree in their length and their last characters. */
@@ -40,6 +53,8 @@ static unsigned take_slot(struct elem_jids *jids)
         (jids->count < ELEM_JIDS_MAX && jid_is_shared(jids->jids[jids->next])))
         return jids->count++;
     slot = jids->next;
+    if (slot == jids->hit)
+        slot = (slot + 1) % jids->count;
     jids->next = (slot + 1) % jids->count;
     return slot;
 }
@@ -158,24 +173,37 @@ static bool is_iq_type(const char *type)
     return is_one_of(type, types, ARRAY_LEN(types));
 }
 
-/* id: NULL for none */
+/* value: NULL for none; name: a constant */
+static int add_attr(xmpp_elem *elem, const char *name, const char *value)
+{
+    size_t len;
+
+    if (!value)
+        return XMPP_OK;
+    len = strlen(value);
+    if (!utf8_is_xml(value, len))
+        return XMPP_ERR_INVAL;
+    return elem_add_attr(elem, NULL, name, value, len);
+}
+
+/* type, to, id: NULL for none */
 static int create(xmpp_elem **ret, int kind, const char *type, const char *to, const char *id)
 {
+    struct elem_tree *tree;
     xmpp_elem *elem;
     int r;
 
-    r = xmpp_elem_create(&elem, NS_CLIENT, name_of_kind(kind));
+    r = elem_tree_create(&tree);
     if (r < 0)
         return r;
-    if (type)
-        (void)xmpp_elem_set_attr(elem, "type", type); /* errors are sticky */
-    if (to)
-        (void)xmpp_elem_set_attr(elem, "to", to);
-    if (id)
-        (void)xmpp_elem_set_attr(elem, "id", id);
-    r = elem->tree->error;
+    elem = elem_tree_add(tree, NULL, NS_CLIENT, name_of_kind(kind));
+    r = elem ? add_attr(elem, "type", type) : XMPP_ERR_NOMEM;
+    if (r == XMPP_OK)
+        r = add_attr(elem, "to", to);
+    if (r == XMPP_OK)
+        r = add_attr(elem, "id", id);
     if (r < 0) {
-        xmpp_elem_unref(elem);
+        elem_tree_unref(tree);
         return r;
     }
 

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "xml/elem.h"
+#include "xml/marks.h"
 #include "xml/ns.h"
 
 #include <string.h>
@@ -53,24 +54,49 @@ static const char *reference_to(char c)
     }
 }
 
+static bool is_special(char c, int place)
+{
+    return special[(unsigned char)c] & place;
+}
+
+/* Where the first special byte is at or behind start, or len. */
+static size_t find_special(const char *str, size_t start, size_t len, int place)
+{
+    size_t i = start;
+
+    while (i < len && len >= MARKS_BLOCK) {
+        size_t at = len - i >= MARKS_BLOCK ? i : len - MARKS_BLOCK; /* the last block overlaps */
+
+        unsigned found = marks_find(str + at) | marks_find_controls(str + at);
+
+        for (; found; found &= found - 1) {
+            size_t one = at + (size_t)__builtin_ctz(found);
+
+            if (one >= start && is_special(str[one], place))
+                return one;
+        }
+        i = at + MARKS_BLOCK;
+    }
+    while (i < len && !is_special(str[i], place))
+        i++;
+    return i;
+}
+
 static int put_escaped(struct buf *out, const char *str, size_t len, int place)
 {
     size_t done = 0;
 
-    for (size_t i = 0; i < len; i++) {
-        int r;
+    for (;;) {
+        size_t next = find_special(str, done, len, place);
+        int r = buf_append(out, str + done, next - done);
 
-        if (!(special[(unsigned char)str[i]] & place))
-            continue;
-        r = buf_append(out, str + done, i - done);
+        done = next;
+        if (r < 0 || done == len)
+            return r;
+        r = buf_append_str(out, reference_to(str[done++]));
         if (r < 0)
             return r;
-        r = buf_append_str(out, reference_to(str[i]));
-        if (r < 0)
-            return r;
-        done = i + 1;
     }
-    return buf_append(out, str + done, len - done);
 }
 
 int write_escaped(struct buf *out, const char *str, size_t len)
@@ -84,22 +110,35 @@ int write_escaped(struct buf *out, const char *str, size_t len)
     return r;
 }
 
+/* All in one step, when nothing is special. */
 static int put_attr(struct buf *out, const char *prefix, const char *name, const char *value)
 {
+    size_t prefix_len = *prefix ? strlen(prefix) : 0;
+    size_t name_len = strlen(name);
+    size_t len = strlen(value);
+    size_t plain = find_special(value, 0, len, IN_ATTR);
+    char *at;
     int r;
 
-    r = buf_append_char(out, ' ');
-    if (r == XMPP_OK)
-        r = buf_append_str(out, prefix);
-    if (r == XMPP_OK)
-        r = buf_append_str(out, name);
-    if (r == XMPP_OK)
-        r = buf_append(out, "='", 2);
-    if (r == XMPP_OK)
-        r = put_escaped(out, value, strlen(value), IN_ATTR);
-    if (r == XMPP_OK)
-        r = buf_append_char(out, '\'');
-    return r;
+    /* of strings in memory: no overflow */
+    r = buf_extend(out, prefix_len + name_len + plain + 3 + (plain == len), &at);
+    if (r < 0)
+        return r;
+    *at++ = ' ';
+    if (prefix_len > 0)
+        memcpy(at, prefix, prefix_len);
+    at += prefix_len;
+    memcpy(at, name, name_len);
+    at += name_len;
+    *at++ = '=';
+    *at++ = '\'';
+    memcpy(at, value, plain);
+    if (plain == len) {
+        at[len] = '\'';
+        return XMPP_OK;
+    }
+    r = put_escaped(out, value + plain, len - plain, IN_ATTR);
+    return r == XMPP_OK ? buf_append_char(out, '\'') : r;
 }
 
 /* Within a tree equal names are mostly one string, and a hostile one may be long. */
@@ -190,16 +229,32 @@ static int put_foreign_attr(const struct write *w, const xmpp_elem *elem,
     return put_attr(w->out, prefix, attr->name, value);
 }
 
+/* A tag, without its attributes and what is behind them. */
+static int put_tag(struct buf *out, bool is_end, const char *prefix, const char *name)
+{
+    size_t prefix_len = *prefix ? strlen(prefix) : 0;
+    size_t name_len = strlen(name);
+    char *at;
+    int r;
+
+    r = buf_extend(out, 1 + is_end + prefix_len + name_len, &at);
+    if (r < 0)
+        return r;
+    *at++ = '<';
+    if (is_end)
+        *at++ = '/';
+    if (prefix_len > 0)
+        memcpy(at, prefix, prefix_len);
+    memcpy(at + prefix_len, name, name_len);
+    return XMPP_OK;
+}
+
 static int put_start(const struct write *w, const xmpp_elem *root, const xmpp_elem *elem)
 {
     const char *prefix = prefix_of(w, elem);
     int r;
 
-    r = buf_append_char(w->out, '<');
-    if (r == XMPP_OK)
-        r = buf_append_str(w->out, prefix);
-    if (r == XMPP_OK)
-        r = buf_append_str(w->out, elem->name);
+    r = put_tag(w->out, false, prefix, elem->name);
     if (r == XMPP_OK && *prefix == '\0' && !same(elem->ns, default_ns(w, root, elem)))
         r = put_attr(w->out, "", "xmlns", elem->ns);
     for (const struct elem_attr *attr = elem->attrs; attr && r == XMPP_OK; attr = attr->next) {
@@ -215,16 +270,9 @@ static int put_start(const struct write *w, const xmpp_elem *root, const xmpp_el
 
 static int put_end(const struct write *w, const xmpp_elem *elem)
 {
-    int r;
+    int r = put_tag(w->out, true, prefix_of(w, elem), elem->name);
 
-    r = buf_append(w->out, "</", 2);
-    if (r == XMPP_OK)
-        r = buf_append_str(w->out, prefix_of(w, elem));
-    if (r == XMPP_OK)
-        r = buf_append_str(w->out, elem->name);
-    if (r == XMPP_OK)
-        r = buf_append_char(w->out, '>');
-    return r;
+    return r == XMPP_OK ? buf_append_char(w->out, '>') : r;
 }
 
 static int put_text(const struct write *w, const xmpp_elem *elem, const struct elem_text *text)

@@ -199,7 +199,7 @@ static void attack_redirects(struct hostile *hostile)
     .code = XMPP_ERR_LIMIT, .phase = XMPP_PHASE_AUTHENTICATING, .condition = "policy-violation",   \
     .flags = CASE_PASSWORD
 #define AUTH_FAILS .code = XMPP_ERR_AUTH, .phase = XMPP_PHASE_AUTHENTICATING, .flags = CASE_PASSWORD
-#define ELEM_TEXT  "bytes of one element above 65536"
+#define ELEM_TEXT  "more than 65536 bytes in one element"
 
 /* SEC-16, SASL-19, SASL-20 */
 static const struct exhaust_case cases[] = {
@@ -210,7 +210,7 @@ static const struct exhaust_case cases[] = {
      MIB, 2 * MIB, .attack = attack_many_mechanisms},
     {"late-mechanism", "2000 SASL mechanisms, a good one last", "the first 256 are looked at", MIB,
      2 * MIB, .code = XMPP_ERR_AUTH, .phase = XMPP_PHASE_SECURING,
-     .text = "does not offer ANONYMOUS", .attack = attack_late_mechanism},
+     .text = "only the first 256 are looked at", .attack = attack_late_mechanism},
     {"scram-iterations", "SCRAM with 30 000 000 iterations", "1 000 000 iterations", 512 * KIB, MIB,
      AUTH_FAILS, .text = "above 1000000", .attack = attack_iterations},
     {"scram-salt", "SCRAM with a salt of 3 KiB", "1 KiB", 512 * KIB, MIB, AUTH_FAILS,
@@ -231,10 +231,10 @@ static const struct exhaust_case cases[] = {
      AUTH_LIMIT, .text = ELEM_TEXT, .attack = attack_failure_text},
     {"bind", "an answer to resource binding without end", "4 MiB of one stanza", 24 * MIB, 24 * MIB,
      .code = XMPP_ERR_LIMIT, .phase = XMPP_PHASE_BINDING, .condition = "policy-violation",
-     .text = "bytes of one element above 4194304", .attack = attack_bind},
+     .text = "more than 4194304 bytes in one element", .attack = attack_bind},
     {"redirects", "redirects without end", "5 redirects", MIB, 2 * MIB, .code = XMPP_ERR_STREAM,
-     .phase = XMPP_PHASE_AUTHENTICATING, .condition = "see-other-host", .text = "see-other-host",
-     .flags = CASE_STARTTLS, .attack = attack_redirects},
+     .phase = XMPP_PHASE_AUTHENTICATING, .condition = "see-other-host",
+     .text = "more than 5 redirections", .flags = CASE_STARTTLS, .attack = attack_redirects},
 };
 
 int main(int argc, char **argv)

@@ -221,9 +221,8 @@ static void attack_small_records(struct hostile *hostile)
 #define HANDSHAKE_LIMIT                                                                            \
     .code = XMPP_ERR_LIMIT, .phase = XMPP_PHASE_SECURING, .flags = CASE_TLS,                       \
     .text = "TLS handshake exceeds 262144 bytes"
-#define CONTROL_LIMIT                                                                              \
-    .code = XMPP_ERR_LIMIT, .phase = XMPP_PHASE_READY, .flags = CASE_TLS,                          \
-    .text = "TLS control messages without end"
+#define CONTROL_LIMIT    .code = XMPP_ERR_LIMIT, .phase = XMPP_PHASE_READY, .flags = CASE_TLS
+#define KEY_UPDATE_LIMIT CONTROL_LIMIT, .text = "control messages faster than GnuTLS allows"
 
 #define HANDSHAKE_FAILS .code = XMPP_ERR_TLS, .phase = XMPP_PHASE_SECURING, .flags = CASE_TLS
 
@@ -245,11 +244,12 @@ static const struct exhaust_case cases[] = {
      HANDSHAKE_FAILS, .text = "certificate cannot be verified: Some constraint limits were reached",
      .attack = attack_chain},
     {"tls-tickets", "session tickets without end", "64 in a row", MIB, 2 * MIB, CONTROL_LIMIT,
-     .attack = attack_tickets},
-    {"tls-key-updates", "key updates without end", "64 in a row", MIB, 2 * MIB, CONTROL_LIMIT,
-     .attack = attack_key_updates},
+     .text = "more than 64 TLS control messages in a row", .attack = attack_tickets},
+    {"tls-key-updates", "key updates without end", "8 in a second, by GnuTLS", MIB, 2 * MIB,
+     KEY_UPDATE_LIMIT, .attack = attack_key_updates},
     {"tls-spaced-key-updates", "key updates with white space between them",
-     "8 in a second, by GnuTLS", MIB, 2 * MIB, CONTROL_LIMIT, .attack = attack_spaced_key_updates},
+     "8 in a second, by GnuTLS", MIB, 2 * MIB, KEY_UPDATE_LIMIT,
+     .attack = attack_spaced_key_updates},
     {"tls-spaced-tickets", "20 000 session tickets, white space between them",
      "none: nothing is kept", MIB, 2 * MIB, .flags = CASE_TLS, .attack = attack_spaced_tickets},
     {"tls-empty-records", "500 000 empty records", "none: nothing is kept", MIB, 2 * MIB,

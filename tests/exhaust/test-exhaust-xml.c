@@ -121,12 +121,12 @@ static void attack_error(struct hostile *hostile)
     .code = XMPP_ERR_XML, .phase = XMPP_PHASE_SECURING, .condition = "restricted-xml",             \
     .text = "comment, DTD or processing instruction", .at = AT_HEADER
 
-#define TAG_TEXT     "bytes of one tag above 65536"
-#define ELEM_TEXT    "bytes of one element above 4194304"
+#define TAG_TEXT     "more than 65536 bytes in one tag"
+#define ELEM_TEXT    "more than 4194304 bytes in one element"
 #define MEMORY_TEXT  "more memory than befits one of 4194304"
 #define EARLY_MEMORY "more memory than befits one of 65536"
-#define EARLY_TAG    "bytes of one tag above 16384"
-#define EARLY_ELEM   "bytes of one element above 65536"
+#define EARLY_TAG    "more than 16384 bytes in one tag"
+#define EARLY_ELEM   "more than 65536 bytes in one element"
 /* XML-11, SEC-16: everything that can grow has a limit */
 static const struct exhaust_case cases[] = {
     {"attribute-value", "an attribute's value without end", "64 KiB of one tag", 512 * KIB, MIB,
@@ -142,19 +142,20 @@ static const struct exhaust_case cases[] = {
     {"entity", "an entity reference without end", "64 KiB of one tag", 512 * KIB, MIB, READY_LIMIT,
      .text = TAG_TEXT, .before = BODY "&", .again = "x"},
     {"attributes", "more and more attributes", "256 attributes", 512 * KIB, MIB, READY_LIMIT,
-     .text = "attributes of one element above 256", .attack = attack_attrs},
+     .text = "more than 256 attributes in one element", .attack = attack_attrs},
     {"text", "text of a stanza without end", "4 MiB of one stanza", 24 * MIB, 24 * MIB, READY_LIMIT,
      .text = ELEM_TEXT, .before = BODY, .again = "x"},
     {"references", "character references without end", "4 MiB of one stanza", 24 * MIB, 24 * MIB,
      READY_LIMIT, .text = ELEM_TEXT, .before = BODY, .again = "&amp;"},
-    {"cdata", "a CDATA section without end", "64 KiB of one section", 512 * KIB, MIB, READY_LIMIT,
-     .text = "bytes without a token above 65536", .before = BODY "<![CDATA[", .again = "x"},
+    {"cdata", "a CDATA section without end", "4 MiB of one stanza", 24 * MIB, 24 * MIB, READY_LIMIT,
+     .text = ELEM_TEXT, .before = BODY "<![CDATA[", .again = "x"},
     {"children", "a stanza with empty children without end", "memory of 4 times 4 MiB", 24 * MIB,
      24 * MIB, READY_LIMIT, .text = MEMORY_TEXT, .before = "<message>", .again = "<a/>"},
-    {"child-names", "the same, each child with its own name", "memory of 4 times 4 MiB", 24 * MIB,
-     36 * MIB, READY_LIMIT, .text = MEMORY_TEXT, .attack = attack_wide},
+    {"child-names", "the same, each child with its own name", "16384 new names of one stanza",
+     4 * MIB, 8 * MIB, READY_LIMIT, .text = "more than 16384 different names in one element",
+     .attack = attack_wide},
     {"nesting", "elements inside elements without end", "128 levels", 512 * KIB, MIB, READY_LIMIT,
-     .text = "element nesting deeper than 128", .before = "", .again = "<a>"},
+     .text = "element nesting deeper than 128 levels", .before = "", .again = "<a>"},
     {"comment", "a comment without end", "forbidden", 512 * KIB, MIB, READY_XML, .before = "<!--",
      .again = "x"},
     {"instruction", "a processing instruction without end", "forbidden", 512 * KIB, MIB, READY_XML,
@@ -183,7 +184,7 @@ static const struct exhaust_case cases[] = {
     {"features-text", "text of features without end", "64 KiB before the login", MIB, 2 * MIB,
      HEADER_LIMIT, .text = EARLY_ELEM, .before = OPEN_HEADER ">" FIELD, .again = "x"},
     {"early-nesting", "features inside features without end", "128 levels", MIB, 2 * MIB,
-     HEADER_LIMIT, .text = "element nesting deeper than 128",
+     HEADER_LIMIT, .text = "element nesting deeper than 128 levels",
      .before = OPEN_HEADER "><stream:features>", .again = "<a>"},
 };
 

@@ -241,6 +241,28 @@ static void test_map_grows_beyond_the_smallest(void **state)
     }
 }
 
+/* Of a thousand entries nothing is left but the map itself, also when they go while somebody goes through them. */
+static void test_map_gives_back_a_large_table(void **state)
+{
+    struct map *map = create();
+    size_t before = torture_live_blocks();
+    size_t pos = 0;
+    const void *key;
+    size_t len;
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 1000; i++)
+            assert_int_equal(set(map, i, &values[0]), XMPP_OK);
+        for (pos = 0; map_next(map, &pos, &key, &len);)
+            assert_ptr_equal(map_remove(map, key, len), &values[0]);
+        assert_int_equal(map_count(map), 0);
+        assert_null(get(map, 7));
+        assert_int_equal(torture_live_blocks(), before);
+    }
+    map_free(map);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_map_hash_is_keyed_and_spread),
         cmocka_unit_test(test_map_out_of_memory),
         cmocka_unit_test(test_map_grows_beyond_the_smallest),
+        cmocka_unit_test(test_map_gives_back_a_large_table),
     };
 
     torture_install();

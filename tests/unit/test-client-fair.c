@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #define MESSAGE "<message><body>x</body></message>"
+#define POSTED  "posted"
 
 enum { FLOOD = 1000, DELAY_US = 10000, CALM = 20, ASK_EVERY = 7 };
 
@@ -135,11 +136,76 @@ static void test_flood_with_slow_handlers(void **state)
     assert_in_range(seen.worst_tick_us, 0, DELAY_US);
 }
 
+/* Writing a stanza is work, too: here each takes its time, told by the line of the log that it makes. */
+static void on_wire(int level, const char *module, const char *message, size_t len, void *user_data)
+{
+    (void)level;
+    (void)module;
+    (void)user_data;
+    if (memmem(message, len, POSTED, sizeof POSTED - 1))
+        (void)on_flood(NULL, NULL, NULL);
+}
+
+static unsigned count_posted(void)
+{
+    const char *data;
+    size_t len = fake_peek(flooded.socket, &data);
+    unsigned count = 0;
+
+    for (const char *pos = data;
+         (pos = memmem(pos, (size_t)(data + len - pos), POSTED, sizeof POSTED - 1)); pos++)
+        count++;
+    return count;
+}
+
+static void test_flood_of_posts(void **state)
+{
+    xmpp_elem *message =
+        talk_parse("<message xmlns='jabber:client'><body>" POSTED "</body></message>");
+
+    (void)state;
+    xmpp_client_abort(flooded.client);
+    fake_run(flooded.loop);
+    assert_int_equal(xmpp_loop_set_log(flooded.loop, XMPP_LOG_WIRE, on_wire, NULL, NULL), XMPP_OK);
+    assert_int_equal(talk_login(&flooded), XMPP_OK);
+    fake_consume(flooded.socket, fake_peek(flooded.socket, &(const char *){NULL}));
+    for (int i = 0; i < FLOOD; i++)
+        assert_int_equal(xmpp_client_post(flooded.client, message), XMPP_OK);
+    xmpp_elem_unref(message);
+    seen.handler_us = 400;
+    fake_run(flooded.loop);
+    assert_int_equal(seen.floods, FLOOD);
+    assert_int_equal(count_posted(), FLOOD);
+    assert_true(seen.answers > FLOOD / ASK_EVERY / 2);
+    assert_in_range(seen.worst_us, 1, DELAY_US);
+}
+
+/* Also when there is no session, and all that is left is to drop them. */
+static void test_flood_of_posts_that_are_dropped(void **state)
+{
+    xmpp_elem *message = talk_parse("<message xmlns='jabber:client'/>");
+
+    (void)state;
+    xmpp_client_abort(flooded.client);
+    fake_run(flooded.loop);
+    assert_int_equal(xmpp_loop_set_log(flooded.loop, XMPP_LOG_WARN, on_wire, NULL, NULL), XMPP_OK);
+    for (int i = 0; i < FLOOD; i++)
+        assert_int_equal(xmpp_client_post(flooded.client, message), XMPP_OK);
+    xmpp_elem_unref(message);
+    seen.handler_us = 400;
+    fake_run(flooded.loop);
+    assert_int_equal(seen.floods, FLOOD);
+    assert_true(seen.answers > FLOOD / ASK_EVERY / 2);
+    assert_in_range(seen.worst_us, 1, DELAY_US);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_flood_has_a_share_of_a_turn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_flood_with_slow_handlers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_flood_of_posts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_flood_of_posts_that_are_dropped, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

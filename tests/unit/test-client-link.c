@@ -890,6 +890,9 @@ static void test_redirect(void **state)
     run_until_idle();
     assert_int_equal(seen.code, XMPP_ERR_STREAM);
     assert_string_equal(xmpp_error_get_condition(seen.error), "see-other-host");
+    assert_non_null(
+        strstr(xmpp_error_get_text(seen.error), "more than 5 redirections: the server "));
+    assert_non_null(xmpp_error_get_elem(seen.error));
     assert_int_equal(hosts[0].accepted + hosts[1].accepted, 6);
 
     /* CORE-21: not before TLS */
@@ -898,6 +901,7 @@ static void test_redirect(void **state)
     assert_int_equal(xmpp_client_connect(seen.client), XMPP_OK);
     run_until_idle();
     assert_int_equal(seen.code, XMPP_ERR_STREAM);
+    assert_null(strstr(xmpp_error_get_text(seen.error), "redirections"));
     assert_int_equal(hosts[0].accepted, 1);
     assert_int_equal(hosts[1].accepted, 0);
 }

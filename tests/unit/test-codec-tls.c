@@ -907,7 +907,8 @@ static void test_tls_endless_tickets(void **state)
         assert_int_equal(tlspair_run(&pair), XMPP_OK);
         assert_int_equal(tlspeer_send_tickets(pair.peer, 1), 0);
         assert_int_equal(tlspair_run(&pair), XMPP_ERR_LIMIT);
-        check_error(&pair, XMPP_ERR_LIMIT, 0, XMPP_PHASE_NONE, "control messages without end");
+        check_error(&pair, XMPP_ERR_LIMIT, 0, XMPP_PHASE_NONE,
+                    "more than 64 TLS control messages in a row");
         tlspair_free(&pair);
     }
 }
@@ -928,7 +929,7 @@ static void test_tls_endless_key_updates(void **state)
     }
     assert_int_equal(r, XMPP_ERR_LIMIT);
     assert_true(count < 100);
-    check_error(&pair, XMPP_ERR_LIMIT, 0, XMPP_PHASE_NONE, "control messages without end");
+    check_error(&pair, XMPP_ERR_LIMIT, 0, XMPP_PHASE_NONE, "faster than GnuTLS allows");
     tlspair_free(&pair);
 }
 
@@ -984,9 +985,31 @@ static void test_tls_renegotiation_refused(void **state)
         }
         assert_int_equal(r, XMPP_ERR_LIMIT);
         assert_int_equal(count, 65);
-        check_error(&pair, XMPP_ERR_LIMIT, 0, XMPP_PHASE_NONE, "control messages without end");
+        check_error(&pair, XMPP_ERR_LIMIT, 0, XMPP_PHASE_NONE,
+                    "more than 64 TLS control messages in a row");
         tlspair_free(&pair);
     }
+}
+
+/* The server asks for answers and does not take them; data in between begins the count anew each time. */
+static void test_tls_untaken_answers(void **state)
+{
+    struct tlspeer_options options = {.version = 12};
+    struct tlspair pair;
+    int r = XMPP_OK;
+
+    (void)state;
+    secure_pair(&pair, &options, CUT_NONE);
+    pair.wire_out.limit = 0;
+    for (unsigned i = 0; r == XMPP_OK && i < 10000; i++) {
+        assert_int_equal(tlspeer_hello_request(pair.peer), 0);
+        assert_int_equal(tlspeer_write(pair.peer, "x", 1), 0);
+        r = tlspair_run(&pair);
+    }
+    assert_int_equal(r, XMPP_ERR_LIMIT);
+    check_error(&pair, XMPP_ERR_LIMIT, 0, XMPP_PHASE_NONE,
+                "more than 65536 bytes of TLS control messages for the peer wait");
+    tlspair_free(&pair);
 }
 
 /* --- memory --- */
@@ -1115,6 +1138,7 @@ int main(void)
         cmocka_unit_test(test_tls_endless_key_updates),
         cmocka_unit_test(test_tls_empty_records),
         cmocka_unit_test(test_tls_renegotiation_refused),
+        cmocka_unit_test(test_tls_untaken_answers),
         cmocka_unit_test(test_tls_idle_memory),
         cmocka_unit_test(test_tls_out_of_memory),
     };

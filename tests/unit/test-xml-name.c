@@ -55,7 +55,7 @@ static void test_name_find_known(void **state)
     }
 }
 
-/* Each name of the source is found: so each is in its group and the groups are sorted. */
+/* Each name of the source is found. */
 static void test_name_find_every_name_of_the_table(void **state)
 {
     static char line[1024];
@@ -76,6 +76,9 @@ static void test_name_find_every_name_of_the_table(void **state)
             if (!found)
                 fail_msg("not found: %s", quote + 1);
             assert_string_equal(found, quote + 1);
+            /* a name is what can be one, and a namespace like any other string is not */
+            assert_ptr_equal(name_find_ncname(quote + 1, strlen(quote + 1)),
+                             name_is_ncname(found, strlen(found)) ? found : NULL);
             count++;
             quote = strchr(end + 1, '"');
         }
@@ -98,6 +101,17 @@ static void test_name_find_unknown(void **state)
         name_find("a name that is longer than all of those that are in the table of names", 70));
     /* only len bytes are looked at */
     assert_non_null(name_find("message-and-more", 7));
+}
+
+/* XML-06: what is known is not for that reason a name */
+static void test_name_find_ncname(void **state)
+{
+    (void)state;
+    assert_string_equal(name_find_ncname("message", 7), "message");
+    assert_null(name_find_ncname("messagf", 7));
+    assert_non_null(name_find(NS_CLIENT, strlen(NS_CLIENT)));
+    assert_null(name_find_ncname(NS_CLIENT, strlen(NS_CLIENT)));
+    assert_null(name_find_ncname("", 0));
 }
 
 static void test_name_is_ncname(void **state)
@@ -125,6 +139,7 @@ int main(void)
         cmocka_unit_test(test_name_find_known),
         cmocka_unit_test(test_name_find_every_name_of_the_table),
         cmocka_unit_test(test_name_find_unknown),
+        cmocka_unit_test(test_name_find_ncname),
         cmocka_unit_test(test_name_is_ncname),
     };
 

@@ -641,6 +641,52 @@ static void test_parse_feed_tag_too_long(void **state)
     expect(&defaults, repeat("<s><a>&", "a", 140000, ";"), XMPP_ERR_LIMIT, "policy-violation");
 }
 
+/* A CDATA section may be as long as any text, whatever is in it and wherever it is cut. */
+static void test_parse_feed_long_cdata(void **state)
+{
+    static const char *const parts[] = {"x", "]", "]]", "a]]\r\n]>", "\r\n", "\xC3\xA9]] ", "<b>&"};
+    const struct parse_limits limits = {.max_elem_bytes = 300000,
+                                        .max_tag_bytes = 1000,
+                                        .max_depth = LIMIT_DEPTH,
+                                        .max_attrs = LIMIT_ATTRS};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char *xml = repeat("<s><a><![CDATA[", parts[i], 100000 / strlen(parts[i]), "]]></a></s>");
+        size_t len = strlen(xml);
+
+        for (size_t piece = 1; piece < 20000; piece = piece * 3 + 1) {
+            struct parse *parse;
+            xmpp_elem *elem = NULL;
+            const char *text;
+            size_t at = 0;
+
+            assert_int_equal(parse_create(&parse, &limits), XMPP_OK);
+            while (at < len) {
+                size_t used;
+
+                assert_int_equal(
+                    parse_feed(parse, xml + at, len - at < piece ? len - at : piece, false, &used),
+                    XMPP_OK);
+                at += used;
+            }
+            assert_int_equal(parse_next(parse, &elem), PARSE_OPEN);
+            xmpp_elem_unref(elem);
+            assert_int_equal(parse_next(parse, &elem), PARSE_ELEM);
+            text = xmpp_elem_get_text(elem);
+            for (const char *p = xml + strlen("<s><a><![CDATA["); *text; p++) {
+                if (*p == '\r') /* XML 1.0 2.11 */
+                    continue;
+                assert_int_equal(*text, *p);
+                text++;
+            }
+            xmpp_elem_unref(elem);
+            parse_free(parse);
+        }
+        free(xml);
+    }
+}
+
 static void test_parse_feed_too_many_attrs(void **state)
 {
     char *xml = malloc(20000);
@@ -857,7 +903,7 @@ static void test_parse_set_limits(void **state)
         xmpp_elem_unref(elem);
     parse_set_limits(parse, &small);
     assert_int_equal(parse_feed(parse, xml + 3, sizeof xml - 4, false, &used), XMPP_ERR_LIMIT);
-    assert_string_equal(parse_get_reason(parse), "element nesting deeper than 4");
+    assert_string_equal(parse_get_reason(parse), "element nesting deeper than 4 levels");
     parse_free(parse);
 }
 
@@ -1077,7 +1123,53 @@ static void test_elem_parse_good(void **state)
     xmpp_elem_unref(elem);
 }
 
-/* SEC-19 */
+enum { NAMES_PER_TAG = 200 };
+
+/* Below a root: an element whose children bring count names beside those of the root. */
+static void put_names(struct buf *xml, unsigned count, bool as_prefixes)
+{
+    char text[64];
+
+    assert_int_equal(buf_append_str(xml, "<s>"), XMPP_OK);
+    for (unsigned i = 0; i < count;) {
+        assert_int_equal(buf_append_str(xml, "<s"), XMPP_OK);
+        for (unsigned in_tag = 0; in_tag < NAMES_PER_TAG && i < count; in_tag++, i++) {
+            snprintf(text, sizeof text, as_prefixes ? " xmlns:n%06u='u'" : " n%06u=''", i);
+            assert_int_equal(buf_append_str(xml, text), XMPP_OK);
+        }
+        assert_int_equal(buf_append_str(xml, "/>"), XMPP_OK);
+    }
+    assert_int_equal(buf_append_str(xml, "</s>"), XMPP_OK);
+}
+
+static void expect_names(unsigned count, bool as_prefixes, int error)
+{
+    struct outcome outcome;
+    struct buf xml;
+
+    buf_init(&xml, SIZE_MAX);
+    assert_int_equal(buf_append_str(&xml, "<s xmlns:u='u'>"), XMPP_OK);
+    put_names(&xml, count, as_prefixes);
+    put_names(&xml, count, as_prefixes);
+    run_cut(&outcome, &defaults, (const char *)buf_peek(&xml), buf_len(&xml), NULL, 0, false);
+    assert_int_equal(outcome.error, error);
+    if (error < 0)
+        assert_string_equal(outcome.condition, "policy-violation");
+    outcome_clear(&outcome);
+    buf_clear(&xml);
+}
+
+/* SEC-16: whatever is new to the parser counts, within one element and not in the next */
+static void test_parse_feed_too_many_names(void **state)
+{
+    (void)state;
+    assert_int_equal(LIMIT_NAMES, 16384);
+    expect_names(LIMIT_NAMES, false, XMPP_OK);
+    expect_names(LIMIT_NAMES + 1, false, XMPP_ERR_LIMIT);
+    expect_names(LIMIT_NAMES, true, XMPP_OK);
+    expect_names(LIMIT_NAMES + 1, true, XMPP_ERR_LIMIT);
+}
+
 /* XML-11, SEC-16: a stanza of nothing but tiny elements is far larger as a tree than on the wire */
 static void test_parse_memory_of_tiny_elements(void **state)
 {
@@ -1098,6 +1190,7 @@ static void test_parse_memory_of_tiny_elements(void **state)
     buf_clear(&xml);
 }
 
+/* SEC-19 */
 static void test_elem_parse_bad(void **state)
 {
     static const char *const bad[] = {
@@ -1233,6 +1326,36 @@ static void test_parse_next_jids_of_many_kept(void **state)
     }
 }
 
+/* SEC-16: what a burst of stanzas made necessary is not kept for ever, and what is needed again is made again. */
+static void test_parse_shrink(void **state)
+{
+    struct parse *parse;
+    struct outcome outcome = {0};
+    xmpp_elem *elems[100];
+    size_t before;
+
+    (void)state;
+    buf_init(&outcome.events, SIZE_MAX);
+    assert_int_equal(parse_create(&parse, &defaults), XMPP_OK);
+    assert_int_equal(feed(&outcome, parse, HEADER, strlen(HEADER), false), XMPP_OK);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 100; i++) {
+            feed_from(parse, i);
+            assert_int_equal(parse_next(parse, &elems[i]), PARSE_ELEM);
+        }
+        for (int i = 0; i < 100; i++)
+            xmpp_elem_unref(elems[i]);
+        before = torture_live_blocks();
+        parse_shrink(parse);
+        assert_int_equal(before - torture_live_blocks(), ELEM_JIDS_MAX - ELEM_JIDS_FEW);
+        before = torture_live_blocks();
+        parse_shrink(parse);
+        assert_int_equal(torture_live_blocks(), before);
+    }
+    outcome_clear(&outcome);
+    parse_free(parse);
+}
+
 /* XML-11: a limit that was lowered while a tag was under way is found behind the scanner. */
 static void test_parse_set_limits_inside_a_tag(void **state)
 {
@@ -1248,7 +1371,7 @@ static void test_parse_set_limits_inside_a_tag(void **state)
     assert_int_equal(parse_feed(parse, xml, sizeof xml - 1, false, &used), XMPP_OK);
     parse_set_limits(parse, &fewer);
     assert_int_equal(parse_feed(parse, "/>", 2, false, &used), XMPP_ERR_LIMIT);
-    assert_string_equal(parse_get_reason(parse), "attributes of one element above 4");
+    assert_string_equal(parse_get_reason(parse), "more than 4 attributes in one element");
     while (parse_next(parse, &elem) != PARSE_NONE)
         xmpp_elem_unref(elem);
     parse_free(parse);
@@ -1273,6 +1396,7 @@ int main(void)
         cmocka_unit_test(test_parse_feed_too_long),
         cmocka_unit_test(test_parse_feed_text_before_failure),
         cmocka_unit_test(test_parse_feed_tag_too_long),
+        cmocka_unit_test(test_parse_feed_long_cdata),
         cmocka_unit_test(test_parse_feed_too_many_attrs),
         cmocka_unit_test(test_parse_feed_long_tag_byte_by_byte),
         cmocka_unit_test(test_parse_feed_a_million_names),
@@ -1287,11 +1411,13 @@ int main(void)
         cmocka_unit_test(test_parse_feed_exchange_without_memory),
         cmocka_unit_test(test_elem_parse_good),
         cmocka_unit_test(test_parse_memory_of_tiny_elements),
+        cmocka_unit_test(test_parse_feed_too_many_names),
         cmocka_unit_test(test_elem_parse_bad),
         cmocka_unit_test(test_elem_parse_limits),
         cmocka_unit_test(test_elem_parse_without_memory),
         cmocka_unit_test(test_parse_feed_new_senders_allocate_nothing),
         cmocka_unit_test(test_parse_next_jids_of_many_kept),
+        cmocka_unit_test(test_parse_shrink),
         cmocka_unit_test(test_parse_set_limits_inside_a_tag),
     };
 
