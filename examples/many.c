@@ -42,11 +42,20 @@ static void report(struct crowd *crowd)
            (double)crowd->login_us[crowd->ready - 1] / 1000, usage.ru_maxrss);
 }
 
-/* One failed: end at once. */
+/* One failed: end at once. The first failure is the one that is told. */
 static void give_up(struct crowd *crowd, int r)
 {
-    fprintf(stderr, "many: %s\n", xmpp_err_text(r));
-    crowd->exit_status = EXIT_OTHER;
+    if (crowd->exit_status == EXIT_OK) {
+        fprintf(stderr, "many: %s\n", xmpp_err_text(r));
+        crowd->exit_status = EXIT_OTHER;
+    }
+    xmpp_loop_quit(crowd->loop);
+}
+
+static void give_up_for(struct crowd *crowd, const xmpp_error *error)
+{
+    if (crowd->exit_status == EXIT_OK)
+        crowd->exit_status = explain("many", error);
     xmpp_loop_quit(crowd->loop);
 }
 
@@ -62,16 +71,23 @@ static int start_more(struct crowd *crowd)
 static void on_pong(xmpp_ping *ping, uint64_t rtt_us, const xmpp_error *error, void *user_data)
 {
     struct crowd *crowd = user_data;
+    int r = XMPP_OK;
 
     (void)ping;
     (void)rtt_us;
-    if (error && xmpp_error_get_code(error) != XMPP_ERR_STANZA)
+    if (error && xmpp_error_get_code(error) == XMPP_ERR_CLOSED)
+        return; /* on_state() is told why */
+    if (error && xmpp_error_get_code(error) != XMPP_ERR_STANZA) {
+        give_up_for(crowd, error);
         return;
+    }
     if (++crowd->answered < crowd->size)
         return;
     report(crowd);
-    for (size_t i = 0; i < crowd->size; i++)
-        xmpp_client_disconnect(crowd->clients[i]);
+    for (size_t i = 0; r >= 0 && i < crowd->size; i++)
+        r = xmpp_client_disconnect(crowd->clients[i]);
+    if (r < 0)
+        give_up(crowd, r);
 }
 
 static void on_state(xmpp_client *client, int old_state, int new_state, const xmpp_error *error,
@@ -95,11 +111,8 @@ static void on_state(xmpp_client *client, int old_state, int new_state, const xm
             give_up(crowd, r);
     }
     if (new_state == XMPP_STATE_IDLE) {
-        if (error) {
-            if (crowd->exit_status == EXIT_OK)
-                crowd->exit_status = explain("many", error);
-            xmpp_loop_quit(crowd->loop);
-        }
+        if (error)
+            give_up_for(crowd, error);
         if (++crowd->idle == crowd->size)
             xmpp_loop_quit(crowd->loop);
     }

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """check-examples.py DIRECTORY: the examples as a person uses them, with their exit codes. Run by servers.py."""
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -57,6 +58,35 @@ class Listener:
                 connection.sendall(self.answer)
 
 
+class Mute(Listener):
+    """A server that lets everybody in, and then says nothing any more."""
+
+    HEADER = ("<?xml version='1.0'?><stream:stream id='s' from='" + DOMAIN + "' version='1.0' xmlns='jabber:client' "
+              "xmlns:stream='http://etherx.jabber.org/streams'>")
+    SASL = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
+    BIND = "xmlns='urn:ietf:params:xml:ns:xmpp-bind'"
+    # the end of what the client says, and the answer
+    STEPS = (("streams'>", f"{HEADER}<stream:features><mechanisms {SASL}><mechanism>ANONYMOUS</mechanism></mechanisms>"
+              "</stream:features>"),
+             ("/>|</auth>", f"<success {SASL}/>"),
+             ("streams'>", f"{HEADER}<stream:features><bind {BIND}/></stream:features>"),
+             ("</iq>", f"<iq type='result' id='@'><bind {BIND}><jid>guest@{DOMAIN}/x</jid></bind></iq>"))
+
+    def __init__(self):
+        super().__init__(None)
+
+    def serve(self):
+        connection, _ = self.socket.accept()
+        for end, answer in self.STEPS:
+            said = ""
+            while not re.search(f"({end})$", said):
+                said += connection.recv(4096).decode()
+            number = re.search(" id=.([^'\"]*)", said)
+            connection.sendall(answer.replace("@", number[1] if number and "<iq" in said else "@").encode())
+        connection.recv(4096)
+        connection.recv(4096)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -90,6 +120,8 @@ expect(7, "XML", "send", *CA, "--server", f"127.0.0.1:{web.port}", *send)
 expect(1, "does not speak TLS", "send", *CA, "--direct-tls", "--server", f"127.0.0.1:{web.port}", *send)
 silent = Listener(None)
 expect(8, "time", "send", *CA, "--timeout", "0.5", "--server", f"127.0.0.1:{silent.port}", *send)
+mute = Mute()
+expect(8, "no answer", "many", "--plain", "--timeout", "1", "--server", f"127.0.0.1:{mute.port}", DOMAIN, "1")
 expect(8, "time", "echobot", *CA, "--timeout", "0.5", "--server", f"127.0.0.1:{silent.port}", ALICE)
 
 password_file = os.path.join(os.environ["XMPP_TEST_DIR"], "password")
