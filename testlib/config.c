@@ -1,5 +1,7 @@
 #include "tst.h"
 
+#include <gnutls/crypto.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,11 +63,28 @@ static struct tst_account *find_account(const xmpp_test_server *server, const ch
     return account;
 }
 
+const struct tst_account *tst_server_account(const xmpp_test_server *server, const char *user)
+{
+    return find_account(server, user);
+}
+
 const char *tst_server_password(const xmpp_test_server *server, const char *user)
 {
     const struct tst_account *account = find_account(server, user);
 
     return account ? account->password : NULL;
+}
+
+/* A password keeps its salt from login to login (RFC 5802, 2.2: it is part of what the server stores). */
+static int set_password(struct tst_account *account, const char *password)
+{
+    unsigned char salt[TST_SALT];
+
+    if (gnutls_rnd(GNUTLS_RND_NONCE, salt, sizeof salt) < 0 ||
+        !replace(&account->password, password))
+        return XMPP_ERR_NOMEM;
+    memcpy(account->salt, salt, sizeof salt);
+    return XMPP_OK;
 }
 
 int xmpp_test_server_add_account(xmpp_test_server *server, const char *user, const char *password)
@@ -82,12 +101,12 @@ int xmpp_test_server_add_account(xmpp_test_server *server, const char *user, con
     user = xmpp_jid_get_local(jid);
     account = find_account(server, user);
     if (account) {
-        r = replace(&account->password, password) ? XMPP_OK : XMPP_ERR_NOMEM;
+        r = set_password(account, password);
         xmpp_jid_unref(jid);
         return r;
     }
     account = calloc(1, sizeof *account);
-    if (!account || !replace(&account->user, user) || !replace(&account->password, password)) {
+    if (!account || !replace(&account->user, user) || set_password(account, password) < 0) {
         free(account ? account->user : NULL);
         free(account);
         xmpp_jid_unref(jid);

@@ -109,6 +109,7 @@ static const char *client_first(xmpp_test_conn *conn, const char *message, struc
     const char *bare = authzid ? strchr(authzid + 1, ',') : NULL;
     const char *nonce = bare ? strstr(bare + 1, ",r=") : NULL;
     const char *condition = check_flag(conn, message);
+    const struct tst_account *account;
     unsigned char random[12];
 
     if (condition)
@@ -124,9 +125,11 @@ static const char *client_first(xmpp_test_conn *conn, const char *message, struc
     tst_buf_add(&scram->gs2, message, (size_t)(bare + 1 - message));
     tst_buf_str(&scram->bare, bare + 1);
 
-    if (gnutls_rnd(GNUTLS_RND_NONCE, random, sizeof random) < 0 ||
-        gnutls_rnd(GNUTLS_RND_NONCE, scram->salt, sizeof scram->salt) < 0)
+    if (gnutls_rnd(GNUTLS_RND_NONCE, random, sizeof random) < 0)
         return "temporary-auth-failure";
+    account = tst_server_account(conn->server, scram->user);
+    if (account) /* who is not known gets any */
+        memcpy(scram->salt, account->salt, sizeof scram->salt);
     if (!tst_has_fault(conn, XMPP_TEST_FAULT_WRONG_NONCE))
         tst_buf_str(&scram->nonce, nonce + 3);
     tst_buf_base64(&scram->nonce, random, sizeof random);

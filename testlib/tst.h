@@ -39,6 +39,7 @@
 #define TST_CERT_CLIENT  7 /* and TST_CERT_CA: for make_crt() alone */
 #define TST_TRANSPORTS   3
 #define TST_STATS        7
+#define TST_SALT         16
 
 /* --- buf.c: bytes, with a NUL behind them; running out of memory sticks --- */
 struct tst_buf {
@@ -149,7 +150,7 @@ struct tst_scram {
     struct tst_buf nonce;
     char *user;
     int64_t iterations;
-    unsigned char salt[16];
+    unsigned char salt[TST_SALT];
     unsigned step;
 };
 /* The answer to one message of the client. Returns a condition of RFC 6120, 6.5, or NULL: reply is the next message,
@@ -168,6 +169,7 @@ struct tst_account {
     struct tst_account *next;
     char *user;
     char *password;
+    unsigned char salt[TST_SALT]; /* of this password */
     struct tst_file cert; /* made when first asked for */
     struct tst_file key;
 };
@@ -277,6 +279,8 @@ void tst_server_event(xmpp_test_server *server, xmpp_test_conn *conn, int event)
 void tst_server_enter(xmpp_test_server *server);
 void tst_server_leave(xmpp_test_server *server);
 void tst_count(xmpp_test_conn *conn, int stat, uint64_t n);
+const struct tst_account *tst_server_account(const xmpp_test_server *server,
+                                             const char *user); /* NULL: none */
 const char *tst_server_password(const xmpp_test_server *server, const char *user); /* NULL: none */
 
 /* --- listen.c --- */

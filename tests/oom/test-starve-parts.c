@@ -15,6 +15,7 @@
 #include "support/torture.h"
 #include "unit/sasl-server.h"
 
+#include <ares.h>
 #include <sasl/sasl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,6 +29,16 @@
 #include <cmocka.h>
 
 /* --- names --- */
+
+int __real_ares_init_options(ares_channel *ret, struct ares_options *options, int mask);
+int __wrap_ares_init_options(ares_channel *ret, struct ares_options *options, int mask);
+
+int __wrap_ares_init_options(ares_channel *ret, struct ares_options *options, int mask)
+{
+    assert_true(options->timeout > STARVE_TRY_MS);
+    options->timeout = STARVE_TRY_MS;
+    return __real_ares_init_options(ret, options, mask);
+}
 
 #define SERVICE "_xmpp-client._tcp.a.example"
 

@@ -2,6 +2,7 @@
 
 #include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
+#include <gnutls/x509-ext.h>
 
 #include <arpa/inet.h>
 #include <stdbool.h>
@@ -154,19 +155,33 @@ static void set_raw_dns(gnutls_x509_crt_t crt, const char *dns, size_t len)
     must(gnutls_x509_crt_set_extension_by_oid(crt, "2.5.29.17", der, len + 4, 0), dns);
 }
 
+/* In one go: to append one after the other takes GnuTLS seconds. */
+static void add_many(gnutls_x509_crt_t crt, unsigned count)
+{
+    gnutls_subject_alt_names_t names;
+    gnutls_datum_t der;
+    char dns[32];
+
+    must(gnutls_subject_alt_names_init(&names), "names");
+    for (unsigned i = 0; i < count; i++) {
+        int len = snprintf(dns, sizeof(dns), "n%u.example", i);
+        gnutls_datum_t name = {(unsigned char *)dns, (unsigned)len};
+
+        must(gnutls_subject_alt_names_set(names, GNUTLS_SAN_DNSNAME, &name, NULL), dns);
+    }
+    must(gnutls_x509_ext_export_subject_alt_names(names, &der), "names");
+    must(gnutls_x509_crt_set_extension_by_oid(crt, "2.5.29.17", der.data, der.size, 0), "names");
+    gnutls_free(der.data);
+    gnutls_subject_alt_names_deinit(names);
+}
+
 static void add_names(gnutls_x509_crt_t crt, const struct spec *spec)
 {
     static const unsigned char v4[] = {127, 0, 0, 1};
     struct in6_addr v6 = IN6ADDR_LOOPBACK_INIT;
 
-    for (unsigned i = 0; i < spec->many; i++) {
-        char dns[32];
-        int len = snprintf(dns, sizeof(dns), "n%u.example", i);
-
-        must(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, dns, (unsigned)len,
-                                                  GNUTLS_FSAN_APPEND),
-             dns);
-    }
+    if (spec->many > 0)
+        add_many(crt, spec->many);
     if (spec->dns_len || (spec->dns && strchr(spec->dns, '*')))
         set_raw_dns(crt, spec->dns, spec->dns_len ? spec->dns_len : strlen(spec->dns));
     else if (spec->dns)

@@ -216,6 +216,8 @@ HOOK int posix_memalign(void **ret, size_t alignment, size_t size)
 
 #ifdef STARVE_PRELOAD
 
+#include <ares.h>
+
 /* STARVE_AT=7: the seventh allocation of the main thread fails; 7+: and all behind it. With STARVE_COUNT=FILE the
  * number of allocations is written there at the end. A crash writes its stack to standard error. It is linked so that
  * this comes before every other initialisation. */
@@ -245,6 +247,20 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
     signal(SIGABRT, on_crash);
     n = strtoul(*env + strlen(name), &end, 10);
     starve_begin((unsigned)n, *end == '+');
+}
+
+/* See STARVE_TRY_MS. */
+HOOK int ares_init_options(ares_channel *ret, struct ares_options *options, int mask)
+{
+    int (*next)(ares_channel *, struct ares_options *, int) = NULL;
+    bool was_on = starve_pause();
+    void *symbol = dlsym(RTLD_NEXT, "ares_init_options");
+
+    starve_resume(was_on);
+    memcpy(&next, &symbol, sizeof symbol);
+    if (mask & ARES_OPT_TIMEOUTMS)
+        options->timeout = STARVE_TRY_MS;
+    return next(ret, options, mask);
 }
 
 __attribute__((destructor)) static void end(void)

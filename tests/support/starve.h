@@ -19,6 +19,9 @@ unsigned starve_count(void); /* allocations since starve_begin() */
 bool starve_pause(void);
 void starve_resume(bool was_on);
 
+/* c-ares waits so long for a name server, and tries again: an answer that it had no memory to read does not come */
+#define STARVE_TRY_MS 500
+
 #define STARVE_STACK 24
 /* Where the first one failed: return addresses. */
 int starve_get_stack(void *const **ret);

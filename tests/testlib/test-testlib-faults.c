@@ -358,12 +358,27 @@ static void test_silence(void **state)
         {0, XMPP_TEST_AT_RESPONSE, 0, NULL, {XMPP_ERR_TIMEOUT, XMPP_PHASE_AUTHENTICATING, NULL}},
         {0, XMPP_TEST_AT_BIND, 0, NULL, {XMPP_ERR_TIMEOUT, XMPP_PHASE_BINDING, NULL}},
     };
+    enum { ROWS = sizeof rows / sizeof *rows };
+    static struct user users[ROWS];
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    /* a connection keeps what was said of it when it was accepted, so all can wait at the same time */
+    for (size_t i = 0; i < ROWS; i++) {
         at(rows[i].point, XMPP_TEST_SILENCE, NULL);
-        try_login(rows[i].transport, SHORT_US, rows[i].expected);
+        user_open(&users[i]);
+        assert_int_equal(xmpp_client_set_timeout(users[i].client, SHORT_US, SHORT_US), XMPP_OK);
+        user_connect(&users[i], rows[i].transport, "alice");
+        while (xmpp_test_server_get_stat(server, XMPP_TEST_STAT_CONNECTIONS) <= i)
+            user_step();
     }
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct expected *expected = &rows[i].expected;
+
+        user_wait_idle(&users[i]);
+        user_check_error(&users[i], expected->code, expected->phase, expected->condition);
+        user_close(&users[i]);
+    }
+    assert_null(xmpp_test_server_get_error(server));
 }
 
 static void test_flags(void **state)

@@ -219,6 +219,51 @@ static void test_changed_password(void **state)
     user_close(&alice);
 }
 
+static const char *answer;
+static unsigned asked;
+
+static void on_ask(xmpp_client *client, xmpp_ask *ask, void *user_data)
+{
+    (void)client;
+    (void)user_data;
+    asked++;
+    assert_int_equal(xmpp_ask_answer(ask, answer, strlen(answer)), XMPP_OK);
+}
+
+static void login_and_logout(void)
+{
+    alice.state = XMPP_STATE_IDLE;
+    assert_int_equal(xmpp_client_connect(alice.client), XMPP_OK);
+    user_wait_ready(&alice);
+    logout();
+}
+
+/* SASL-20: the salt of an account stays, so the keys of the first login do for the next ones */
+static void test_salt_stays(void **state)
+{
+    (void)state;
+    asked = 0;
+    answer = "wonder";
+    user_open(&alice);
+    assert_int_equal(
+        xmpp_test_server_configure_client(server, alice.client, XMPP_TEST_STARTTLS, "alice"),
+        XMPP_OK);
+    assert_int_equal(xmpp_client_set_password(alice.client, NULL), XMPP_OK);
+    assert_int_equal(xmpp_client_set_ask_fn(alice.client, on_ask, NULL, NULL), XMPP_OK);
+    for (int i = 0; i < 3; i++) {
+        login_and_logout();
+        assert_int_equal(asked, 1);
+    }
+    /* the keys are of no use any more */
+    answer = "changed";
+    assert_int_equal(xmpp_test_server_add_account(server, "alice", answer), XMPP_OK);
+    for (int i = 0; i < 2; i++) {
+        login_and_logout();
+        assert_int_equal(asked, 2);
+    }
+    user_close(&alice);
+}
+
 static void test_resource(void **state)
 {
     struct user other;
@@ -530,6 +575,7 @@ int main(void)
         TEST(test_unknown_account),
         TEST(test_name_with_comma_and_equals),
         TEST(test_changed_password),
+        TEST(test_salt_stays),
         TEST(test_resource),
         TEST(test_domain),
         TEST(test_host_unknown),
