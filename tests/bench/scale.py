@@ -24,12 +24,19 @@ def measure(bench, size):
             'fair': run(bench, 'fair', str(size['fair_seconds']))}
 
 
+def growth_of(shape):
+    """Of the cost of a byte from n to 8n: 1 is linear, 8 is quadratic."""
+    each = [us / size for us, size in zip(shape['cpu_us'], shape['bytes'])]
+    return each[-1] / each[0]
+
+
 def linear_table(shapes, grid, number):
     rows = [[one['shape'], number(one['bytes'][-1] / 1024, 0)] +
-            [number(us / size * 1000, 2) for us, size in zip(one['cpu_us'], one['bytes'])] + [number(one['worst'], 2)]
-            for one in shapes]
+            [number(us / size * 1000, 2) for us, size in zip(one['cpu_us'], one['bytes'])] +
+            [number(one['worst'], 2), number(growth_of(one), 2)] for one in shapes]
     return ('One giant stanza of n, 2n, 4n and 8n bytes, in pieces of 1460: ns CPU for each byte; linear is 2 for twice the '
-            'bytes\n' + grid(['', '8n, KiB', 'n', '2n', '4n', '8n', 'twice the bytes, worst'], rows))
+            'bytes, and 1 for a byte of 8n against one of n\n' +
+            grid(['', '8n, KiB', 'n', '2n', '4n', '8n', 'twice the bytes, worst', '8n / n'], rows))
 
 
 def growth_table(parts, grid, number):
