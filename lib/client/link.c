@@ -226,7 +226,8 @@ void link_disconnect(struct link *link)
 
 /* --- endpoints --- */
 
-/* "host [address]:port (direct TLS)"; address as net gives it, with the port, or NULL */
+/* "host [address]:port (direct TLS)"; address as net gives it, with the port, or NULL. A host that is its own address
+ * is shown once. */
 static bool format_target(char *dst, size_t size, const struct find_endpoint *endpoint,
                           const char *address)
 {
@@ -236,13 +237,14 @@ static bool format_target(char *dst, size_t size, const struct find_endpoint *en
     if (!colon)
         return str_format(dst, size, "%s:%u%s", endpoint->host, endpoint->port, suffix);
 
+    const char *whole = address;
     size_t len = (size_t)(colon - address);
     if (len >= 2 && address[0] == '[') {
         address++;
         len -= 2;
     }
     if (strlen(endpoint->host) == len && memcmp(endpoint->host, address, len) == 0)
-        return str_format(dst, size, "[%s]:%u%s", endpoint->host, endpoint->port, suffix);
+        return str_format(dst, size, "%s%s", whole, suffix);
     return str_format(dst, size, "%s [%.*s]:%u%s", endpoint->host, (int)len, address,
                       endpoint->port, suffix);
 }

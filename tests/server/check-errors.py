@@ -117,7 +117,7 @@ def run(name):
     if "script" in one:
         port = Server(one["script"], DIR).port
         arguments += ["--server", f"127.0.0.1:{port}"]
-        one.setdefault("tried", f"127.0.0.1]:{port}" if one.get("code") else "")
+        one.setdefault("tried", f"127.0.0.1:{port}" if one.get("code") else "")
     if "function" in one:
         status, out, err = one["function"](one)
     else:
@@ -159,13 +159,13 @@ def define_reaching():
          advice="right port")
     port = free_port()
     case("refused", 6, server=["--server", f"127.0.0.1:{port}"], code="XMPP_ERR_SYSTEM", phase="connecting",
-         number="111", words=["refused"], tried=f"[127.0.0.1]:{port}", advice="right port")
+         number="111", words=["refused"], tried=f"127.0.0.1:{port}", advice="right port")
     # no packet leaves for a broadcast address
     case("no-route", 1, server=["--server", "255.255.255.255:5222"], code="XMPP_ERR_SYSTEM", phase="connecting",
-         number="101", words=["unreachable"], tried="[255.255.255.255]:5222", advice="network")
+         number="101", words=["unreachable"], tried="255.255.255.255:5222", advice="network")
     port, held = full_port()
     case("connect-silent", 8, server=["--server", f"127.0.0.1:{port}"], arguments=["--timeout", "0.4"],
-         code="XMPP_ERR_TIMEOUT", phase="connecting", words=["0.4 s"], tried=f"[127.0.0.1]:{port}",
+         code="XMPP_ERR_TIMEOUT", phase="connecting", words=["0.4 s"], tried=f"127.0.0.1:{port}",
          advice="firewall", held=held)
     case("ca-file-missing", 1, ca=["--ca-file", DIR + "/none.pem"], server=PROSODY, code="XMPP_ERR_SYSTEM", number="2",
          words=["none.pem", "No such file"], advice="name and the permissions")
@@ -276,7 +276,7 @@ def define_tls():
     certificate("self-signed", "chain not trusted", "self-signed", advice="--ca-file")
     case("certificate-unknown-ca", 5, ca=["--ca-file", os.path.join(DIR, "self-signed.crt")], server=PROSODY,
          code="XMPP_ERR_CERT", phase="securing", certificate="chain not trusted",
-         words=["issuer not trusted", "libxmpp throw-away CA"], advice="--ca-file", tried="[127.0.0.1]:")
+         words=["issuer not trusted", "libxmpp throw-away CA"], advice="--ca-file", tried="127.0.0.1")
     server, port = serve_revoked(DIR)
     helpers.append(server)
     case("certificate-revoked", 5, server=["--direct-tls", "--server", f"127.0.0.1:{port}"],
@@ -288,7 +288,7 @@ def define_tls():
 def define_login():
     for name, arguments in (("wrong-password", {}), ("unknown-user", {"jid": "nobody@" + DOMAIN})):
         case(name, 3, server=PROSODY, code="XMPP_ERR_AUTH", phase="authenticating", condition="not-authorized",
-             words=["password", "SCRAM-SHA"], advice="password", tried="[127.0.0.1]:", **arguments)
+             words=["password", "SCRAM-SHA"], advice="password", tried="127.0.0.1", **arguments)
 
     def refuse(sent, text="", **expected):
         def script(talk):
@@ -419,7 +419,7 @@ def define_streams():
     early("host-unknown", "host-unknown", 4, advice="JID")
     early("see-other-host-plain", "see-other-host", content="127.0.0.1:1", words=["127.0.0.1:1"], advice="trust")
     case("host-unknown-prosody", 4, server=PROSODY, jid="alice@other.example", code="XMPP_ERR_STREAM",
-         phase="securing", condition="host-unknown", words=["other.example"], advice="JID", tried="[127.0.0.1]:")
+         phase="securing", condition="host-unknown", words=["other.example"], advice="JID", tried="127.0.0.1")
 
     late("conflict", "Replaced by new connection", words=["Replaced by new connection"], advice="resource")
     late("policy-violation", "Too \u009b31mfast\nconsole: logged in", words=["Too "], advice="slower")
@@ -445,9 +445,9 @@ def define_streams():
 
     other = Server(gone, DIR)
     scripted("redirected", 1, redirect(f"127.0.0.1:{other.port}"), code="XMPP_ERR_STREAM", phase="authenticating",
-             condition="host-gone", tried=f"127.0.0.1]:{other.port}")
+             condition="host-gone", tried=f"127.0.0.1:{other.port}")
     scripted("redirected-nowhere", 6, redirect(f"127.0.0.1:{free_port()}"), code="XMPP_ERR_SYSTEM",
-             phase="connecting", number="111", words=["refused"], tried="127.0.0.1]:")
+             phase="connecting", number="111", words=["refused"], tried="127.0.0.1:")
     scripted("redirected-unusable", 1, redirect("no host!"), code="XMPP_ERR_STREAM", phase="authenticating",
              condition="see-other-host", words=["no host!"])
 
@@ -471,9 +471,9 @@ def define_streams():
           advice="log in again")
     ended("tls-garbage", lambda talk: os.write(talk.socket.fileno(), b"garbage" * 100), code="XMPP_ERR_TLS")
     case("killed", 1, function=kill_server, code="XMPP_ERR_TLS", phase="ready", words=["close_notify"],
-         tried="[127.0.0.1]:")
+         tried="127.0.0.1")
     case("replaced", 1, function=replace, code="XMPP_ERR_STREAM", phase="ready", condition="conflict",
-         words=["conflict"], advice="another client", tried="[127.0.0.1]:")
+         words=["conflict"], advice="another client", tried="127.0.0.1")
 
     def takes_little(talk):
         talk.ready("<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>10000</max-bytes></limits>")
@@ -499,7 +499,7 @@ def kill_server(one):
     server = subprocess.Popen([sys.executable, os.path.join(HERE, "scripted.py"), DIR], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE)
     port = int(server.stdout.readline())
-    one["tried"] = f"127.0.0.1]:{port}"
+    one["tried"] = f"127.0.0.1:{port}"
     console = Console([*CA, "--server", f"127.0.0.1:{port}", ALICE])
     console.wait_for("-> ready")
     server.kill()

@@ -405,7 +405,7 @@ static void test_refused(void **state)
     const char *seen_target;
 
     (void)state;
-    snprintf(target, sizeof target, "[127.0.0.1]:%u", hosts[0].port);
+    snprintf(target, sizeof target, "127.0.0.1:%u", hosts[0].port);
     assert_int_equal(make_client(true), XMPP_OK);
     host_close(&hosts[0]);
     assert_int_equal(xmpp_client_connect(seen.client), XMPP_OK);
