@@ -81,6 +81,32 @@ static bool cache_put(struct arena *arena)
     return false;
 }
 
+/* One later block, for the next tree that does not fit into its first one. */
+static _Atomic(struct arena_block *) spare;
+
+static struct arena_block *spare_take(size_t size)
+{
+    struct arena_block *block = atomic_exchange_explicit(&spare, NULL, memory_order_acquire);
+
+    if (!block || block->size >= size)
+        return block;
+    return mem_free(block);
+}
+
+/* Of two blocks the larger one stays. */
+static void spare_put(struct arena_block *block)
+{
+    struct arena_block *other = atomic_exchange_explicit(&spare, NULL, memory_order_acquire);
+
+    if (block->size > MAX_BLOCK || (other && other->size > block->size)) {
+        mem_free(block);
+        block = other;
+    } else {
+        mem_free(other);
+    }
+    mem_free(atomic_exchange_explicit(&spare, block, memory_order_acq_rel));
+}
+
 static void first_block_free(struct arena *arena)
 {
     REVEAL(arena, FIRST_BLOCK);
@@ -119,7 +145,7 @@ struct arena *arena_free(struct arena *arena)
         struct arena_block *older = block->older;
 
         REVEAL(block, block->size);
-        mem_free(block);
+        spare_put(block);
         block = older;
     }
     /* hidden before it is put back: another thread may take it at once */
@@ -129,10 +155,16 @@ struct arena *arena_free(struct arena *arena)
     return NULL;
 }
 
+void arena_spare_trim(void)
+{
+    mem_free(atomic_exchange_explicit(&spare, NULL, memory_order_acquire));
+}
+
 void arena_cache_trim(void)
 {
     struct arena *arena;
 
+    arena_spare_trim();
     while ((arena = cache_take()))
         first_block_free(arena);
 }
@@ -154,19 +186,23 @@ static bool add_block(struct arena *arena, size_t room)
         return false;
     if (size < arena->next_size)
         size = arena->next_size;
-    block = mem_alloc(size);
-    if (!block)
-        return false;
+    block = spare_take(size);
+    if (!block) {
+        block = mem_alloc(size);
+        if (!block)
+            return false;
+        block->size = size;
+    }
     block->older = arena->newest;
-    block->size = size;
     arena->newest = block;
     arena->pos = (char *)block + BLOCK_HEADER;
-    arena->end = (char *)block + size;
+    arena->end = (char *)block + block->size;
     arena->last = NULL;
+    /* not the size of the block: a limit must not depend on what others have left */
     arena->total += size;
     if (arena->next_size < MAX_BLOCK)
         arena->next_size *= 2;
-    HIDE(arena->pos, size - BLOCK_HEADER);
+    HIDE(arena->pos, block->size - BLOCK_HEADER);
     return true;
 }
 

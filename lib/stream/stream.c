@@ -1,5 +1,6 @@
 #include "stream/stream.h"
 
+#include "base/arena.h"
 #include "base/str.h"
 #include "xml/write.h"
 
@@ -160,6 +161,7 @@ void engine_shrink(xmpp_stream *stream)
     struct stream_queue *queue = &stream->queue;
 
     buf_shrink(&stream->out, KEEP_BYTES);
+    arena_spare_trim();
     if (stream->parse)
         parse_shrink(stream->parse);
     if (queue->count > 0 || queue->cap <= KEEP_EVENTS)

@@ -88,6 +88,36 @@ static void test_arena_blocks_grow(void **state)
     assert_in_range(torture_live_blocks(), 0, before);
 }
 
+/* A tree that needs a second block takes that of the one before; what it counts is the same. */
+static void test_arena_large_tree_costs_nothing(void **state)
+{
+    static const size_t sizes[] = {50000, 3000, 9000, 50000, 20000};
+    size_t first = 0;
+
+    (void)state;
+    arena_cache_trim();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct arena *arena;
+
+        torture_fail_at(0, false);
+        assert_int_equal(arena_create(&arena), XMPP_OK);
+        memset(arena_alloc(arena, sizes[i]), 'x', sizes[i]);
+        if (i == 0)
+            first = arena_get_size(arena);
+        else
+            assert_int_equal(torture_count(), 0);
+        if (sizes[i] == sizes[0])
+            assert_int_equal(arena_get_size(arena), first);
+        else
+            assert_in_range(arena_get_size(arena), 4096, first - 1);
+        arena_free(arena);
+    }
+    arena_spare_trim();
+    assert_int_equal(torture_live_blocks(), 1);
+    arena_cache_trim();
+    assert_int_equal(torture_live_blocks(), 0);
+}
+
 static void test_arena_alloc_large(void **state)
 {
     struct arena *arena;
@@ -250,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_arena_small_tree_costs_nothing),
         cmocka_unit_test(test_arena_cache_is_bounded),
         cmocka_unit_test(test_arena_blocks_grow),
+        cmocka_unit_test(test_arena_large_tree_costs_nothing),
         cmocka_unit_test(test_arena_alloc_large),
         cmocka_unit_test(test_arena_strndup),
         cmocka_unit_test(test_arena_grow_in_place),
