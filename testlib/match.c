@@ -1,4 +1,5 @@
 #include "tst.h"
+#include "value.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,44 +32,6 @@ int tst_pattern_parse(const char *text, const xmpp_elem **ret_pattern)
     return XMPP_OK;
 }
 
-static bool match_glob(const char *pattern, const char *str)
-{
-    const char *star = NULL;
-    const char *resume = NULL;
-
-    while (*str) {
-        if (*pattern == '*') {
-            star = ++pattern;
-            resume = str;
-        } else if (*pattern == *str) {
-            pattern++;
-            str++;
-        } else if (star) {
-            pattern = star;
-            str = ++resume;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return !*pattern;
-}
-
-/* "$1" captures, or must equal what was captured before. */
-static bool match_value(const char *pattern, const char *value, char *captures[10])
-{
-    if (pattern[0] == '$' && pattern[1] >= '1' && pattern[1] <= '9' && !pattern[2]) {
-        char **capture = &captures[pattern[1] - '0'];
-
-        if (*capture)
-            return strcmp(*capture, value) == 0;
-        *capture = strdup(value);
-        return *capture != NULL;
-    }
-    return match_glob(pattern, value);
-}
-
 static bool match_attrs(const xmpp_elem *pattern, const xmpp_elem *elem, char *captures[10])
 {
     const char *ns;
@@ -79,7 +42,7 @@ static bool match_attrs(const xmpp_elem *pattern, const xmpp_elem *elem, char *c
         const char *got =
             ns && *ns ? xmpp_elem_get_attr_ns(elem, ns, name) : xmpp_elem_get_attr(elem, name);
 
-        if (strcmp(want, "!") == 0 ? got != NULL : !got || !match_value(want, got, captures))
+        if (strcmp(want, "!") == 0 ? got != NULL : !got || !tst_match_value(want, got, captures))
             return false;
     }
     return true;
@@ -97,7 +60,7 @@ static bool match_one(const xmpp_elem *pattern, const xmpp_elem *elem, char *cap
 
     return xmpp_elem_is(elem, xmpp_elem_get_ns(pattern), xmpp_elem_get_name(pattern)) &&
            match_attrs(pattern, elem, captures) &&
-           (is_blank(text) || match_value(text, xmpp_elem_get_text(elem), captures));
+           (is_blank(text) || tst_match_value(text, xmpp_elem_get_text(elem), captures));
 }
 
 /* Its depth is that of the pattern, which the test wrote. */

@@ -1,5 +1,7 @@
 #include "support/dialog.h"
 
+#include "../testlib/value.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,43 +148,6 @@ static void read_token(struct reader *in, struct token *token)
     }
 }
 
-static bool match_glob(const char *pattern, const char *str)
-{
-    const char *star = NULL;
-    const char *resume = NULL;
-
-    while (*str) {
-        if (*pattern == '*') {
-            star = ++pattern;
-            resume = str;
-        } else if (*pattern == *str) {
-            pattern++;
-            str++;
-        } else if (star) {
-            pattern = star;
-            str = ++resume;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return !*pattern;
-}
-
-static bool match_value(const char *pattern, const char *value, char *captures[10])
-{
-    if (pattern[0] == '$' && pattern[1] >= '1' && pattern[1] <= '9' && !pattern[2]) {
-        char **capture = &captures[pattern[1] - '0'];
-
-        if (*capture)
-            return !strcmp(*capture, value);
-        *capture = strdup(value);
-        return true;
-    }
-    return match_glob(pattern, value);
-}
-
 static bool match_attrs(const struct token *want, const struct token *got, char *captures[10])
 {
     if (want->attr_count != got->attr_count)
@@ -194,7 +159,7 @@ static bool match_attrs(const struct token *want, const struct token *got, char 
             if (!strcmp(want->attr_names[i], got->attr_names[k]))
                 break;
         if (k == got->attr_count ||
-            !match_value(want->attr_values[i], got->attr_values[k], captures))
+            !tst_match_value(want->attr_values[i], got->attr_values[k], captures))
             return false;
     }
     return true;
@@ -206,7 +171,7 @@ static bool match_token(const struct token *want, const struct token *got, char 
         return false;
     switch (want->kind) {
     case TOKEN_TEXT:
-        return match_value(want->name, got->name, captures);
+        return tst_match_value(want->name, got->name, captures);
     case TOKEN_OPEN:
         return !strcmp(want->name, got->name) && match_attrs(want, got, captures);
     default:
